@@ -1,0 +1,1 @@
+"""The rungs of evidence: from facts to verdicts."""

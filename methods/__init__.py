@@ -1,0 +1,1 @@
+"""Continual-learning methods, one per file; the file name is the name in a suite."""
