@@ -7,7 +7,8 @@
     │   ├── UnknownName           a name nobody registered
     │   └── StreamError           the data is not what the suite promised
     ├── CellError                 one cell cannot go on; the others can      exit code 3
-    │   └── Diverged              a loss or a gradient is no longer a number
+    │   ├── Diverged              a loss or a gradient is no longer a number
+    │   └── Interrupted           the machine gave out; the cell goes on when it is run again
     ├── LedgerError               the record on disk cannot be trusted       exit code 4
     ├── StreamMismatch            two runs under comparison saw different data
     └── InsufficientEvidence      the statistic is undefined on this many runs
@@ -64,6 +65,12 @@ class Diverged(CellError):
     """A loss or a gradient is no longer a number."""
 
     failure = "diverged"
+
+
+class Interrupted(CellError):
+    """The machine gave out; nothing is wrong with the cell, which goes on when it is run again."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: a process that exits with it is not recorded failed
 
 
 class LedgerError(ClassayError):

@@ -1,0 +1,135 @@
+"""The LoRA adapters of one model, by name: PEFT's, with initial weights that are reproducible.
+
+PEFT draws a new adapter's weights from the global generator, so that making one adapter early
+changes the next. Here every tensor is drawn from a stream of its own, and an adapter's initial
+bytes are a function of (seed, phase, module) alone, on a CPU and on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from classay.errors import ConfigError
+from classay.seeding import Seeds
+from classay.suite import AdapterSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Adapters:
+    """Adapters injected into a frozen causal language model.
+
+    model   a transformers model; its own parameters are frozen here and never moved
+    spec    rank, alpha, dropout and targets, the same for every method of a suite
+    seeds   the cell's random streams
+    """
+
+    def __init__(self, model: nn.Module, spec: AdapterSpec, seeds: Seeds) -> None:
+        self.model, self.spec, self.seeds = model, spec, seeds
+        self.names: list[str] = []
+        self.active: str | None = None
+        self._peft: Any = None
+        model.requires_grad_(False)
+
+    def fresh(self, name: str, phase: int) -> None:
+        """Add an adapter, or begin an old one anew, and make it the one that answers and learns.
+
+        ::
+
+            A ~ U(−1/√d_in, 1/√d_in),  B = 0          so that ΔW = (α/r)·B A = 0
+
+        source      Hu et al. 2021 (arXiv:2106.09685) §4.1; the bound is PEFT's, kaiming with a = √5
+        departures  each A has its own random stream, see above
+        """
+        import torch
+
+        if name not in self.names:
+            self._add(name)
+        for key, tensor in self.tensors(name).items():
+            with torch.no_grad():
+                if "lora_A" in key:
+                    bound = tensor.shape[1] ** -0.5
+                    draw = self.seeds.generator("adapter", phase, key)
+                    values = draw.uniform(-bound, bound, tuple(tensor.shape))
+                    tensor.copy_(torch.from_numpy(values))
+                else:
+                    tensor.zero_()
+        self.use(name)
+
+    def load(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Give an adapter these weights, adding it if it is not there."""
+        import torch
+
+        if name not in self.names:
+            self._add(name)
+        own = self.tensors(name)
+        if own.keys() != tensors.keys():
+            raise ConfigError(
+                f"adapter {name!r} came with {len(tensors)} tensors, and this base takes "
+                f"{len(own)} of other names.\n  It belongs to another base or other targets."
+            )
+        with torch.no_grad():
+            for key, tensor in own.items():
+                tensor.copy_(tensors[key])
+
+    def use(self, name: str | None) -> None:
+        """Let this adapter answer and learn; None is the base alone, bit for bit."""
+        if self._peft is not None and name is None:
+            self._peft.base_model.disable_adapter_layers()
+        elif name is not None:
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.set_adapter(name)
+        self.active = name
+
+    @contextmanager
+    def answering(self, name: str | None) -> Iterator[None]:
+        """``use``, and afterwards everything as it was."""
+        before = self.active
+        self.use(name)
+        try:
+            yield
+        finally:
+            self.use(before)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What the active adapter learns."""
+        return (parameter for _, parameter in self.named(self.active))
+
+    def named(self, name: str | None) -> Iterator[tuple[str, nn.Parameter]]:
+        """An adapter's parameters under the names that PEFT saves them with."""
+        for key, parameter in () if name is None else self._peft.named_parameters():
+            if f".{name}." in key:
+                yield key.replace(f".{name}.", "."), parameter
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """An adapter's weights, detached but not copied."""
+        return {key: parameter.detach() for key, parameter in self.named(name)}
+
+    def config(self) -> dict[str, Any]:
+        """PEFT's ``adapter_config.json``, without what changes from process to process."""
+        config = self._config().to_dict() | {"base_model_name_or_path": None}
+        plain = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
+        return {k: getattr(v, "value", v) for k, v in sorted(plain.items())}
+
+    def _config(self) -> Any:
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.spec.rank,
+            lora_alpha=self.spec.alpha,  # type: ignore[arg-type]
+            lora_dropout=self.spec.dropout,
+            target_modules=self.spec.targets,
+            task_type="CAUSAL_LM",
+        )
+
+    def _add(self, name: str) -> None:
+        from peft import PeftModel
+
+        if self._peft is None:
+            self._peft = PeftModel(self.model, self._config(), adapter_name=name)
+        else:
+            self._peft.add_adapter(name, self._config())
+        self.names.append(name)

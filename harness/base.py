@@ -1,0 +1,183 @@
+"""The base model: found, checked, loaded, and digested so that nobody can say it moved.
+
+Weights come from safetensors only, configuration is data only: nothing that is found in the folder
+of a model is ever executed. Without ``--online`` no hub is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classay.errors import ConfigError
+from classay.records import digest
+from classay.suite import BaseSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+CONTENT = {".json", ".safetensors", ".model", ".txt"}
+HARMLESS = {"_name_or_path", "_commit_hash"}  # written by transformers itself
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFiles:
+    """A base model on disk that has passed the checks."""
+
+    folder: Path
+    digest: str  # of every file that says what the model is
+    parameters: int
+
+
+def locate(spec: BaseSpec, online: bool = False) -> BaseFiles:
+    """Find a base model and check it, without loading it and without torch.
+
+    raises  ConfigError   when it is absent, holds pickled weights only, asks for code to be run, or
+                          is not the one that the suite pins
+    """
+    folder = _folder(spec, online)
+    config_path = folder / "config.json"
+    try:
+        config = json.loads(config_path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{config_path} cannot be read as JSON ({error}).\n"
+            f"  A base is a folder with config.json, a tokenizer and *.safetensors. Give --base."
+        ) from error
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        found = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
+        raise ConfigError(
+            f"{folder} holds {', '.join(found) or 'no weights'} and no *.safetensors.\n"
+            f"  classay reads safetensors only: unpickling weights runs code that they bring along."
+            f"\n  Convert them in a place that you can afford to lose."
+        )
+    refused = sorted(
+        key for key in config if key == "auto_map" or (key.startswith("_") and key not in HARMLESS)
+    )
+    if refused:
+        raise ConfigError(
+            f"{config_path} has the keys {refused}, which make loading run code of the model's "
+            f"own.\n  classay never does. Use an architecture that transformers knows by itself."
+        )
+    content = digest(
+        {
+            path.name: sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+            if path.suffix in CONTENT and path.is_file()
+        }
+    )
+    if spec.digest not in (None, content):
+        raise ConfigError(
+            f"{folder} has the digest {content}, and the suite was written for {spec.digest}.\n"
+            f"  Give the base that the suite names, or take base.digest out of it."
+        )
+    return BaseFiles(folder, content, sum(_parameters(path) for path in weights))
+
+
+class TokenizerFiles:
+    """The base's tokenizer, as the stream needs it."""
+
+    def __init__(self, files: BaseFiles) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(
+            files.folder, trust_remote_code=False, local_files_only=True
+        )
+        if not self._tokenizer.is_fast:
+            raise ConfigError(
+                f"{files.folder}: its tokenizer does not say which characters a token covers.\n"
+                f"  Masks and bytes are counted in characters. A tokenizer.json is needed."
+            )
+        self.bos: int | None = self._tokenizer.bos_token_id
+        self.eos: int | None = self._tokenizer.eos_token_id
+
+    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids without special tokens, and the characters that each covers."""
+        out = self._tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return out["input_ids"], [tuple(span) for span in out["offset_mapping"]]
+
+
+class Base:
+    """A loaded base model, which remembers its own tensors."""
+
+    def __init__(self, files: BaseFiles, dtype: str, device: str) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        self.model: nn.Module = AutoModelForCausalLM.from_pretrained(
+            files.folder,
+            dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype],
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_kernels=False,
+        )
+        self.model.to(device).eval()  # type: ignore[arg-type]
+        # the tensors themselves: adapters rename the modules around them, but do not replace them
+        self._tensors: dict[str, Tensor] = dict(
+            [*self.model.named_parameters(), *self.model.named_buffers()]
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of every parameter and buffer, with its name, type and shape, as it is now."""
+        import torch
+
+        total = sha256()
+        for name, tensor in sorted(self._tensors.items()):
+            total.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            total.update(flat.numpy().tobytes())
+        return total.hexdigest()
+
+
+def _folder(spec: BaseSpec, online: bool) -> Path:
+    if spec.path is not None:
+        folder = Path(spec.path)
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{folder} is not a folder.\n  A base is a folder with config.json, a tokenizer "
+                f"and *.safetensors. Give --base FOLDER."
+            )
+        return folder
+    if spec.hub is None:
+        raise ConfigError(
+            "the suite names no base.\n  Give --base FOLDER, or base.hub in the suite."
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                spec.hub,
+                revision=spec.revision,
+                allow_patterns=[f"*{suffix}" for suffix in sorted(CONTENT)],
+                local_files_only=not online,
+            )
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ConfigError(
+            f"the base {spec.hub!r} at {spec.revision} is not here ({type(error).__name__}).\n"
+            f"  classay asks no hub unless told to. Give --online once, or --base FOLDER."
+        ) from error
+
+
+def _parameters(path: Path) -> int:
+    """Parameters in a safetensors file, from its header."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    total = 0
+    for name, entry in header.items():
+        if name != "__metadata__":
+            size = 1
+            for n in entry["shape"]:
+                size *= n
+            total += size
+    return total

@@ -1,0 +1,348 @@
+"""The life of one cell, in a process of its own: from the base to the last domain.
+
+Whatever happens, what was recorded stays recorded: a cell that cannot go on says so in its last
+row, and a cell that was killed goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from classay import circumstances, evaluate, registry
+from classay.adapters import Adapters
+from classay.base import Base, locate
+from classay.checkpoint import Checkpoint, commit, resume
+from classay.determinism import attention, settle
+from classay.errors import CellError, Interrupted
+from classay.layout import Cell, RunFolder, write_atomically
+from classay.ledger import Ledger, read
+from classay.method import Method, Phase, State
+from classay.records import (
+    AnyRow,
+    CellRow,
+    EndRow,
+    PhaseRow,
+    RepresentationRow,
+    ResumeRow,
+    StepRow,
+    canonical,
+)
+from classay.seeding import Seeds
+from classay.suite import BaseSpec
+from classay.stream import Stream, load, offered_digest
+from classay.trainer import PhaseTraining, phase_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tell = Callable[[float], None]  # the share of the work that is done
+
+
+class Bench:
+    """A base, a stream and a random state, ready for one cell's work."""
+
+    def __init__(self, folder: RunFolder, seed: int) -> None:
+        self.folder = folder
+        self.setting, self.suite = folder.read()
+        settle(self.setting["threads"])
+        self.device = str(self.setting["device"])
+        self.seeds = Seeds(seed)
+        self.stream: Stream = load(folder.stream)
+        pinned = BaseSpec(path=self.setting["base"], digest=self.setting["content"]["base"])
+        files = locate(pinned)
+        self.base = Base(files, self.suite.base.dtype, self.device)
+        self.adapters = Adapters(self.base.model, self.suite.adapter, self.seeds)
+        self.scorer = evaluate.Scorer(
+            folder, self.base.model, self.suite.evaluation.batch_items, self.device
+        )
+
+    def method(self, name: str) -> Method:
+        """A method of the suite on this bench."""
+        module = registry.load("method", name)
+        config = registry.resolve(name, self.suite.methods[name])
+        made: Method = module.METHOD(self.adapters, config, self.seeds)
+        return made
+
+    def phase(self, index: int, domain: str) -> tuple[Phase, str]:
+        """A domain as a method sees it, and the digest of what it is offered."""
+        offered = self.stream.offered(domain, self.seeds.root)
+        return phase_of(index, domain, offered, self.device), offered_digest(offered)
+
+    def evaluated(self, method: Method | None, after: int) -> list[AnyRow]:
+        """Every domain's hold-out and probes, in the suite's order."""
+        rows: list[AnyRow] = []
+        for tokens in self.stream.domains.values():
+            rows.append(evaluate.holdout(self.scorer, method, tokens, after, "holdout", "cell"))
+            rows.extend(evaluate.probes(self.scorer, method, tokens, after))
+        return rows
+
+    def save_adapters(self, state: State) -> dict[str, str]:
+        """Write every adapter that is not on disk yet; name -> digest of its weights."""
+        from safetensors.torch import save
+
+        named: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in state.tensors.items():
+            kind, *path = key.split("/")
+            if kind == "adapter":
+                named.setdefault(path[0], {})[path[1]] = tensor.cpu().contiguous()
+        digests = {}
+        for name, tensors in named.items():
+            data = save(dict(sorted(tensors.items())))
+            digests[name] = sha256(data).hexdigest()
+            place = self.folder.adapter(digests[name])
+            if not place.exists():
+                write_atomically(place / "adapter_config.json", canonical(self.adapters.config()))
+                write_atomically(place / "adapter_model.safetensors", data)
+        return digests
+
+    def peak_bytes(self) -> int:
+        """The most memory this process has held so far: on the GPU, or in RAM."""
+        if self.device.startswith("cuda"):
+            import torch
+
+            return int(torch.cuda.max_memory_allocated())
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def run(folder: RunFolder, cell: Cell, share: bool, attempt: int, tell: Tell) -> None:
+    """Run a cell to its end, or go on with it.
+
+    share   copy work from ``shared/`` where it has been done there
+    raises  Interrupted   when the disk is full: the cell has not ended and can go on
+    """
+    started = time.perf_counter()
+    bench = Bench(folder, cell.seed)
+    ledger = Ledger(folder.cell(cell) / "ledger.jsonl", cell.name)
+    life = _Life(bench, cell, ledger, share, attempt, tell)
+    with attention(bench.device):
+        try:
+            life.live()
+        except Interrupted:
+            raise
+        except (CellError, MemoryError, OSError, RuntimeError) as error:
+            failure = failure_of(error)
+            ledger.append(life.pending)
+            ledger.end(
+                status="failed",
+                failure=failure,
+                error=str(error),
+                base=bench.base.digest(),
+                seconds=time.perf_counter() - started,
+            )
+            if failure == "bug":
+                raise
+            return
+    ledger.end(status="done", base=bench.base.digest(), seconds=time.perf_counter() - started)
+    life.checkpoint_path.unlink(missing_ok=True)
+    for path in life.states.glob("*"):
+        path.unlink()
+
+
+def failure_of(error: BaseException) -> str:
+    """What kind of failure this is: oom, diverged, infrastructure or bug."""
+    if isinstance(error, CellError):
+        return error.failure
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "oom"
+    if isinstance(error, OSError):
+        return "infrastructure"
+    return "bug"
+
+
+class _Life:
+    """One cell on its bench."""
+
+    def __init__(
+        self, bench: Bench, cell: Cell, ledger: Ledger, share: bool, attempt: int, tell: Tell
+    ) -> None:
+        self.bench, self.cell, self.ledger = bench, cell, ledger
+        self.share, self.attempt, self.tell = share, attempt, tell
+        self.order = bench.suite.all_orders()[cell.order]
+        self.method = bench.method(cell.method)
+        self.pending: list[AnyRow] = []
+        self.checkpoint_path = ledger.path.with_name("checkpoint.safetensors")
+        self.states = ledger.path.with_name("states")
+
+    def live(self) -> None:
+        place = self._begin()
+        for index in range(place.phase, len(self.order)):
+            self._learn(index, place)
+            place = Checkpoint(index + 1, 0, {}, {})
+
+    def _begin(self) -> Checkpoint:
+        place = resume(self.checkpoint_path, self.ledger)
+        if place is None:
+            place = Checkpoint(0, 0, {}, {})
+            if not self.ledger.rows:
+                self.ledger.append([self._cell_row()])
+            self.pending += shared_rows(self.bench.folder, "base", -1) if self.share else []
+            self.pending = self.pending or self.bench.evaluated(None, -1)
+            self._commit(place)
+            return place
+        self.ledger.append(
+            [
+                ResumeRow(
+                    phase=place.phase,
+                    step=place.step,
+                    torn_bytes=self.ledger.torn_bytes,
+                    started=circumstances.now(),
+                )
+            ]
+        )
+        if place.tensors:
+            tensors = {k: t.to(self.bench.device) for k, t in place.tensors.items()}
+            self.method.restore(State(tensors, place.about["method"]))
+        return place
+
+    def _learn(self, index: int, place: Checkpoint) -> None:
+        domain = self.order[index]
+        phase, offered = self.bench.phase(index, domain)
+        base_before = self.bench.base.digest()
+        resumed = place.step > 0
+        if not resumed:
+            self.method.begin_phase(phase)
+        training = PhaseTraining(self.method, phase, self.bench.suite.training, self.bench.seeds)
+        shared = self._shared_phase(index, domain) if not resumed else None
+        steps: list[StepRow] = []
+        if shared is not None:
+            steps, shared_phase = shared
+            self.pending += steps
+            seconds, peak = shared_phase.seconds, shared_phase.peak_bytes
+        else:
+            if resumed:
+                training.restore(place.tensors, place.step)
+            seconds = self._train(training, place.about.get("seconds", 0.0) if resumed else 0.0)
+            peak = self.bench.peak_bytes()
+        cost = self.method.cost()
+        self.method.end_phase(phase)
+        kept = self.method.cost()
+        state = self.method.state()
+        self.pending.append(
+            PhaseRow(
+                phase=index,
+                domain=domain,
+                steps=training.steps,
+                offered=offered,
+                tokens_offered=sum(b["input_ids"].numel() for b in phase.batches),
+                tokens_trained=sum(b["input_ids"].numel() for b in training.batches),
+                trainable=cost.trainable,
+                stored_bytes=kept.stored_bytes,
+                stored_examples=kept.stored_examples,
+                adapters=self.bench.save_adapters(state),
+                state=state.about,
+                base_before=base_before,
+                base_after=self.bench.base.digest(),
+                seconds=seconds,
+                peak_bytes=peak,
+                shared=steps[0].shared if steps else None,
+            )
+        )
+        self._measure(index, domain)
+        about = {"method": state.about}
+        self._commit(Checkpoint(index + 1, 0, about, dict(state.tensors)))
+        self.tell((index + 1) / len(self.order))
+
+    def _train(self, training: PhaseTraining, before: float) -> float:
+        started, every = time.perf_counter(), self.bench.suite.training.checkpoint_steps
+        while training.step < training.steps:
+            self.pending += training.advance()
+            done = training.phase.index + training.step / training.steps
+            self.tell(done / len(self.order))
+            if training.step % every == 0 and training.step < training.steps:
+                state = self.method.state()
+                seconds = before + time.perf_counter() - started
+                about = {"method": state.about, "seconds": seconds}
+                tensors = {**state.tensors, **training.state()}
+                self._commit(Checkpoint(training.phase.index, training.step, about, tensors))
+        return before + time.perf_counter() - started
+
+    def _shared_phase(self, index: int, domain: str) -> tuple[list[StepRow], PhaseRow] | None:
+        if index > 0 or not self.share or not type(self.method).plain_first_phase:
+            return None
+        work = first_phase_name(self.cell.seed, domain)
+        rows = shared_rows(self.bench.folder, work, 0)
+        phases = [row for row in rows if isinstance(row, PhaseRow)]
+        if not phases:
+            return None
+        from safetensors.torch import load_file
+
+        (digest,) = phases[0].adapters.values()
+        tensors = load_file(self.bench.folder.adapter(digest) / "adapter_model.safetensors")
+        self.method.adapters.load(str(self.method.adapters.active), tensors)
+        return [row for row in rows if isinstance(row, StepRow)], phases[0]
+
+    def _measure(self, index: int, domain: str) -> None:
+        self.pending += self.bench.evaluated(self.method, index)
+        tokens, scorer = self.bench.stream.domains[domain], self.bench.scorer
+        if tokens.validation.names:
+            self.pending.append(
+                evaluate.holdout(scorer, self.method, tokens, index, "validation", "cell")
+            )
+        self._representation(index, domain)
+
+    def _representation(self, index: int, domain: str) -> None:
+        count = self.bench.suite.evaluation.representation_items
+        if not count:
+            return
+        from safetensors.torch import load_file, save
+
+        for earlier in self.order[: index + 1]:
+            tokens = self.bench.stream.domains[earlier]
+            now = evaluate.hidden_states(self.bench.scorer, self.method, tokens, count)
+            path = self.states / f"{earlier}.safetensors"
+            if earlier == domain:
+                write_atomically(path, save({f"{i:04d}": h for i, h in enumerate(now)}))
+                continue
+            learned = [h for _, h in sorted(load_file(path).items())]
+            layers = evaluate.drift(now, learned)
+            self.pending.append(RepresentationRow(after=index, domain=earlier, layers=layers))
+
+    def _commit(self, place: Checkpoint) -> None:
+        commit(self.checkpoint_path, self.ledger, self.pending, place)
+        self.pending = []
+
+    def _cell_row(self) -> CellRow:
+        bench, cell, setting = self.bench, self.cell, self.bench.setting
+        return CellRow(
+            suite=setting["identity"],
+            method=cell.method,
+            config=asdict(self.method.config),
+            bound=type(self.method).bound,
+            seed=cell.seed,
+            order=self.order,
+            stream=bench.stream.digest(self.order, cell.seed),
+            base=bench.base.digest(),
+            budget=bench.suite.training.tokens_per_domain,
+            dtype=bench.suite.base.dtype,
+            device=bench.device,
+            threads=setting["threads"],
+            code=setting["code"],
+            attempt=self.attempt,
+            started=circumstances.now(),
+            versions=circumstances.versions(),
+            hardware=circumstances.hardware(bench.device),
+            **circumstances.revision(),
+        )
+
+
+def first_phase_name(seed: int, domain: str) -> str:
+    """The name of the plain first phase on one domain under one seed."""
+    return f"first-{domain}-s{seed}"
+
+
+def shared_rows(folder: RunFolder, work: str, phase: int) -> list[AnyRow]:
+    """The rows of finished shared work, marked with where they were measured.
+
+    returns  none if that work has not been done, or failed
+    """
+    path = folder.shared(work) / "ledger.jsonl"
+    rows = read(path) if path.exists() else []
+    if not rows or not isinstance(rows[-1], EndRow) or rows[-1].status != "done":
+        return []
+    kept: Sequence[Any] = [row for row in rows if not isinstance(row, (CellRow, EndRow, ResumeRow))]
+    return [row.model_copy(update={"shared": f"shared/{work}"}) for row in kept]

@@ -1,0 +1,47 @@
+"""Same input, same bits: what must be set before a process computes anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+ENVIRONMENT = {
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS repeats its sums in one order
+    "TOKENIZERS_PARALLELISM": "false",
+    "USE_HUB_KERNELS": "NO",  # no kernel is fetched from a hub behind our back
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+def environment(online: bool) -> None:
+    """Set the environment of this process and its children; before torch is imported."""
+    os.environ.update(ENVIRONMENT)
+    if not online:
+        os.environ.update({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"})
+
+
+def settle(threads: int) -> None:
+    """Fix the number of threads and refuse operations that have no repeatable form."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@contextmanager
+def attention(device: str) -> Iterator[None]:
+    """Keep to attention kernels whose backward pass repeats its bits.
+
+    On a GPU the memory-efficient kernel adds with atomics; flash has a deterministic form and the
+    plain one needs none.
+    """
+    if not device.startswith("cuda"):
+        yield
+        return
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
+        yield

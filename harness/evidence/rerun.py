@@ -1,0 +1,106 @@
+"""Rung 4: a protocol was run; what does it say of each method's retention?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from classay import registry
+from classay.claims.verdict import Verdict
+from classay.errors import InsufficientEvidence
+from classay.evidence.instrument import Check, checks, sound
+from classay.statistics.t_interval import Interval, t_interval
+from classay.study import Study
+
+SEEDS_FOR_A_VERDICT = 3
+
+
+class Judgement(NamedTuple):
+    """What the run says of one method on one order of domains."""
+
+    method: str
+    order: int
+    verdict: Verdict
+    words: str  # the arithmetic, in words
+    drift: tuple[float, ...]  # of the plan's retention metric, one value a seed
+    interval: Interval | None
+    gain: float | None  # the least gain over the base of any seed and domain, nats/token
+
+
+class Judged(NamedTuple):
+    """The checks and every judgement."""
+
+    checks: list[Check]
+    sound: bool
+    judgements: list[Judgement]
+
+
+def judge(study: Study) -> Judged:
+    """Judge every method of a run that is not a bound.
+
+    ::
+
+        supported      the whole interval of the mean drift is ≤ margin
+        contradicted   the whole interval is > margin
+        underpowered   the interval contains the margin
+
+    returns  the instrument's checks first; if one failed, every verdict is "instrument failed"
+    choices  Student's t interval over seeds at the plan's level; a method is judged only with all
+             its cells done, at least three seeds, and every domain learned by the plan's floor
+    """
+    found = checks(study)
+    judgements = [
+        _judge(study, method, order, sound(found))
+        for order in range(len(study.orders))
+        for method in study.competitors
+    ]
+    return Judged(found, sound(found), judgements)
+
+
+def accepted(study: Study, judged: Judged) -> bool:
+    """The instrument is sound, and every method that the plan must find to retain was found to."""
+    return judged.sound and all(
+        judgement.verdict is Verdict.SUPPORTED
+        for judgement in judged.judgements
+        if judgement.method in study.suite.statistics.accept
+    )
+
+
+def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
+    plan, losses = study.suite.statistics, study.loss(method, order)
+    metric = registry.load("metric", plan.retention)
+    drift = tuple(float(metric.compute(matrix)) for matrix in losses)
+    try:
+        interval = t_interval(drift, plan.level)
+    except InsufficientEvidence:
+        interval = None
+    gains = losses[:, 0] - np.diagonal(losses, offset=-1, axis1=1, axis2=2)
+    gain = float(gains.min()) if len(losses) else None
+
+    def judgement(verdict: Verdict, words: str) -> Judgement:
+        return Judgement(method, order, verdict, words, drift, interval, gain)
+
+    if not is_sound:
+        return judgement(
+            Verdict.INSTRUMENT_FAILED, "a check of the instrument failed; nothing is concluded"
+        )
+    if missing := study.missing(method, order):
+        states = ", ".join(f"{r.cell.name} is {r.state}" for r in missing)
+        return judgement(Verdict.NOT_TESTED, f"incomplete: {states}")
+    if len(drift) < SEEDS_FOR_A_VERDICT or interval is None:
+        return judgement(
+            Verdict.NOT_TESTED, f"{len(drift)} seed(s); a verdict needs {SEEDS_FOR_A_VERDICT}"
+        )
+    if gain is None or gain < plan.learning_floor:
+        return judgement(
+            Verdict.NOT_TESTED,
+            f"not learned: its least gain over the base is {gain:.3f} nats/token and "
+            f"{plan.learning_floor} was needed; who learns nothing has nothing to forget",
+        )
+    span = f"[{interval.low:.2f}, {interval.high:.2f}] {metric.UNIT}"
+    if interval.high <= plan.margin:
+        return judgement(Verdict.SUPPORTED, f"{span} lies at or below {plan.margin:g}")
+    if interval.low > plan.margin:
+        return judgement(Verdict.CONTRADICTED, f"{span} lies above {plan.margin:g}")
+    return judgement(Verdict.UNDERPOWERED, f"{span} contains {plan.margin:g}")

@@ -1,0 +1,189 @@
+"""Append-only, hash-chained record of one cell; a JSON Lines file that survives a crash.
+
+::
+
+    chain_n = SHA-256(chain_{n−1} ‖ row_n)        chain_{−1} = SHA-256(cell)
+
+Changing, removing or reordering a row breaks the chain at that row. Removing rows at the end does
+not; their number and the head therefore stand in the ``end`` row and again in the manifest. The
+chain has no key: it shows accidents and outsiders, not a writer who recomputes everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from classay.errors import Interrupted, LedgerError
+from classay.records import ROW, SCHEMA, AnyRow, EndRow, ResumeRow, Row, canonical
+
+
+class Ledger:
+    """One open ledger.
+
+    path   the file; made if it does not exist
+    cell   the cell's name; the root of the chain
+    raises LedgerError   when what is already there does not chain
+    """
+
+    def __init__(self, path: Path, cell: str) -> None:
+        self.path, self.cell = path, cell
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.torn_bytes = _drop_torn_tail(path)
+        self.rows: list[AnyRow] = list(read(path, cell)) if path.exists() else []
+        self.head = _head(path, cell)
+
+    @property
+    def facts(self) -> int:
+        """How many rows are part of the record rather than of its interruptions."""
+        return sum(not isinstance(row, ResumeRow) for row in self.rows)
+
+    @property
+    def ended(self) -> EndRow | None:
+        """The end row, if the cell has ended."""
+        last = self.rows[-1] if self.rows else None
+        return last if isinstance(last, EndRow) else None
+
+    def append(self, rows: Sequence[AnyRow]) -> None:
+        """Write rows, all or none, and wait until they are on the disk.
+
+        raises  Interrupted   when the disk does not take them; the file is as it was before
+        """
+        head, lines = self.head, []
+        for seq, row in enumerate(rows, start=len(self.rows)):
+            body = {"schema": SCHEMA, "cell": self.cell, "seq": seq, **row.model_dump(mode="json")}
+            head = _link(head, body)
+            lines.append(canonical({**body, "chain": head}) + b"\n")
+        size = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with self.path.open("ab") as file:
+                file.write(b"".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            with self.path.open("ab") as file:
+                file.truncate(size)
+            raise Interrupted(
+                f"{self.path}: the disk refused {len(rows)} rows ({error.strerror}).\n"
+                f"  The {len(self.rows)} rows recorded before are whole. A ledger needs room to "
+                f"grow; free some space and give the same command again: it goes on from there."
+            ) from error
+        self.rows.extend(rows)
+        self.head = head
+
+    def end(self, **fields: Any) -> None:
+        """Write the end row, with the count and the head of all before it."""
+        self.append([EndRow(rows=len(self.rows), head=self.head, **fields)])
+
+
+def read(path: Path, cell: str | None = None) -> list[AnyRow]:
+    """The rows of a ledger, after its chain has been recomputed.
+
+    path     the file
+    cell     the name that the chain must be rooted in; read from the first row if None
+    raises   LedgerError   naming the row where the chain breaks
+    """
+    head, rows = None, list[AnyRow]()
+    for seq, line in enumerate(_lines(path)):
+        where = f"{path}, row {seq}"
+        try:
+            body = json.loads(line)
+            chain, schema, found = body.pop("chain"), body["schema"], body["cell"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _broken(where, "is not a row of a ledger", "one JSON object a line") from error
+        if schema != SCHEMA:
+            raise _broken(where, f"has schema {schema}", f"schema {SCHEMA}")
+        root = found if cell is None else cell
+        head = _root(root) if head is None else head
+        if found != root or body["seq"] != seq:
+            raise _broken(
+                where, f"says it is row {body['seq']} of {found!r}", f"row {seq} of {root!r}"
+            )
+        head = _link(head, body)
+        if head != chain:
+            raise _broken(
+                where,
+                "does not follow from the rows before it",
+                "the bytes that were recorded; this row or the one before it was edited, "
+                "removed or moved",
+            )
+        fields = {k: v for k, v in body.items() if k not in ("schema", "cell", "seq")}
+        try:
+            rows.append(ROW.validate_python(fields))
+        except ValidationError as error:
+            raise _broken(where, "does not fit the schema", str(error)) from error
+    return rows
+
+
+def check_end(path: Path, rows: Sequence[AnyRow]) -> None:
+    """Raise unless the last row is an end row that counts the rows before it correctly."""
+    last = rows[-1] if rows else None
+    if not isinstance(last, EndRow):
+        raise _broken(
+            f"{path}, row {len(rows)}", "is missing: the ledger has no end row", "an end row"
+        )
+    if last.rows != len(rows) - 1:
+        raise _broken(
+            f"{path}, row {len(rows) - 1}",
+            f"counts {last.rows} rows, and {len(rows) - 1} are there",
+            "every row that was recorded",
+        )
+
+
+def facts(rows: Iterable[Row]) -> bytes:
+    """What two runs of one cell must agree in, byte for byte, one canonical line a row."""
+    kept = (row for row in rows if not isinstance(row, ResumeRow))
+    return b"\n".join(canonical(row.fact()) for row in kept)
+
+
+def head_of(path: Path) -> tuple[int, str]:
+    """The number of rows and the last chain value, as they stand in the file."""
+    lines = _lines(path)
+    return len(lines), str(json.loads(lines[-1])["chain"]) if lines else ""
+
+
+def _lines(path: Path) -> list[bytes]:
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        whole = data.count(b"\n")
+        raise _broken(
+            f"{path}, row {whole}",
+            "is half written",
+            "a whole last line; give the run command again and it is mended from the checkpoint",
+        )
+    return data.splitlines()
+
+
+def _drop_torn_tail(path: Path) -> int:
+    """A crash can leave half a line; it was never acknowledged, so it is not part of the record."""
+    data = path.read_bytes() if path.exists() else b""
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+    return len(data) - whole
+
+
+def _root(cell: str) -> str:
+    return sha256(cell.encode()).hexdigest()
+
+
+def _link(previous: str, body: dict[str, Any]) -> str:
+    return sha256(previous.encode() + canonical(body)).hexdigest()
+
+
+def _head(path: Path, cell: str) -> str:
+    return (path.exists() and head_of(path)[1]) or _root(cell)
+
+
+def _broken(where: str, found: str, needed: str) -> LedgerError:
+    return LedgerError(
+        f"{where} {found}.\n  Needed: {needed}.\n"
+        f"  Nothing that rests on this ledger can be trusted. Restore the file, or run the cell "
+        f"again in a new folder."
+    )

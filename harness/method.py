@@ -1,0 +1,141 @@
+"""The one interface every continual-learning method implements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from classay.adapters import Adapters
+from classay.seeding import Seeds
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Batch = Mapping[str, Tensor]  # input_ids, labels: (B, L) int64
+    Terms = dict[str, Tensor]  # named scalar loss terms; the trainer minimises their sum
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What a method may know about the domain it is about to learn: its past, not its future."""
+
+    index: int  # 0 for the first domain of the stream
+    domain: str
+    batches: tuple[Batch, ...]  # what is offered, in stream order
+
+
+class Cost(NamedTuple):
+    """What a method keeps between phases, so that methods are compared at equal price."""
+
+    trainable: int  # parameters the optimizer moves in the current phase
+    stored_bytes: int  # anything kept for the method's own use: Fisher, old weights, old examples
+    stored_examples: int  # training blocks kept; a privacy cost, not only a memory cost
+
+
+class Invariant(NamedTuple):
+    """A number that the method promises to hold, measured now."""
+
+    name: str
+    layer: str
+    value: float
+    promised: float
+    tolerance: float
+
+
+class State(NamedTuple):
+    """Everything a new process needs to go on from here."""
+
+    tensors: dict[str, Tensor]  # adapters under "adapter/<name>/<PEFT's name>"
+    about: dict[str, Any]  # plain JSON
+
+
+class Method:
+    """A way of learning a stream of domains without losing the earlier ones.
+
+    Every hook has a default, and the defaults together are naive sequential LoRA: one adapter, made
+    before the first domain, trained on each domain in turn, answering every question.
+
+    For every phase the trainer calls, in this order::
+
+        begin_phase → (loss → backward → edit_gradients → step → after_step)* → end_phase
+
+    A method holds no optimizer, sees no held-out example and writes no record.
+    """
+
+    needs_domain: ClassVar[bool] = False  # must be told the domain when it answers
+    bound: ClassVar[bool] = False  # admitted to a study as a bound, not as a competitor
+    # The first phase is plain LoRA on the offered batches, so its training may be done once for all
+    # methods that say so. The conformance tests hold a method to it, byte for byte.
+    plain_first_phase: ClassVar[bool] = False
+
+    def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
+        self.adapters, self.config, self.seeds = adapters, config, seeds
+        self.model = adapters.model
+
+    def begin_phase(self, phase: Phase) -> None:
+        """Prepare for a new domain, for instance by adding a fresh adapter."""
+        if phase.index == 0:
+            self.adapters.fresh("shared", phase.index)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What the optimizer may move in this phase."""
+        return self.adapters.parameters()
+
+    def curriculum(self, phase: Phase) -> Sequence[Batch]:
+        """The batches to train on; more than the offered ones come on top of the budget."""
+        return phase.batches
+
+    def loss(self, batch: Batch) -> Terms:
+        """The named terms whose sum is minimised."""
+        return {"lm": self.model(**batch, use_cache=False).loss}
+
+    def edit_gradients(self) -> None:
+        """Change ``.grad`` in place before the optimizer step, for instance by projection."""
+
+    def after_step(self) -> None:
+        """Change the parameters after the optimizer step, for instance by projecting them back."""
+
+    def end_phase(self, phase: Phase) -> None:
+        """Consolidate what was learned, for instance by estimating a Fisher matrix."""
+
+    def answering(self, domain: str | None) -> AbstractContextManager[object]:
+        """Put the model in the state that answers questions about ``domain``.
+
+        domain   what the router says; None where there is no adapter of the domain's own
+        """
+        return self.adapters.answering(self.adapters.active)
+
+    def invariants(self) -> Sequence[Invariant]:
+        """Numbers the method promises to hold, measured now and recorded as they are."""
+        return ()
+
+    def cost(self) -> Cost:
+        """What is kept between phases."""
+        return Cost(sum(p.numel() for p in self.parameters()), 0, 0)
+
+    def state(self) -> State:
+        """Everything a new process needs to go on from here, or to answer from here."""
+        tensors = {
+            f"adapter/{name}/{key}": tensor
+            for name in self.adapters.names
+            for key, tensor in self.adapters.tensors(name).items()
+        }
+        return State(tensors, {"active": self.adapters.active})
+
+    def restore(self, state: State) -> None:
+        """Become what ``state`` was taken from."""
+        names = sorted({key.split("/")[1] for key in state.tensors if key.startswith("adapter/")})
+        for name in names:
+            prefix = f"adapter/{name}/"
+            self.adapters.load(
+                name,
+                {
+                    k.removeprefix(prefix): t
+                    for k, t in state.tensors.items()
+                    if k.startswith(prefix)
+                },
+            )
+        if names:
+            self.adapters.use(state.about["active"])

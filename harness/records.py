@@ -1,0 +1,221 @@
+"""The rows of a ledger and their schema.
+
+A row is a fact together with the circumstances under which it was measured. Two runs of one cell
+must agree in every fact, byte for byte; ``CIRCUMSTANCES`` names the fields of a row that may differ
+(clock, memory, which process was killed when). Losses are sums of nats, never means: whoever reads
+a ledger divides once, by the denominator that the question asks for.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+SCHEMA = 1
+
+
+class Row(BaseModel):
+    """What every row has: its kind, its cell, its place; ``chain`` is added by the ledger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    CIRCUMSTANCES: ClassVar[frozenset[str]] = frozenset()
+
+    def fact(self) -> dict[str, Any]:
+        """The row without its circumstances."""
+        return self.model_dump(mode="json", exclude=set(self.CIRCUMSTANCES))
+
+
+class CellRow(Row):
+    """Everything in force when a cell began."""
+
+    CIRCUMSTANCES = frozenset({"attempt", "started", "versions", "hardware", "commit", "dirty"})
+    kind: Literal["cell"] = "cell"
+    suite: str  # digest of the resolved suite and of content
+    method: str
+    config: dict[str, Any]  # as the method's Config resolved it
+    bound: bool  # admitted as a bound, not as a competitor
+    seed: int
+    order: list[str]
+    stream: str  # digest of every batch that will be offered, in order
+    base: str  # digest of the base model's tensors as loaded
+    budget: int  # tokens offered per domain
+    dtype: str
+    device: str
+    threads: int
+    code: str  # digest of the code that produces facts
+    attempt: int
+    started: str
+    versions: dict[str, str]
+    hardware: dict[str, str]
+    commit: str | None
+    dirty: bool | None
+
+
+class Sums(BaseModel):
+    """Sums over items; divide once, at the end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    nats: float
+    tokens: int
+    bytes: int
+    items: int
+
+
+class EvalRow(Row):
+    """One evaluation of one domain: ``after = -1`` is before any training."""
+
+    CIRCUMSTANCES = frozenset({"seconds", "shared"})
+    kind: Literal["eval"] = "eval"
+    after: int
+    domain: str
+    split: str
+    route: str
+    process: Literal["cell", "fresh"]
+    total: Sums
+    by_source: dict[str, Sums]
+    by_subject: dict[str, Sums]
+    plan: str  # digest of token ids, batch layout and padding
+    per_item: str  # digest of the side file with one sum an item
+    seconds: float
+    shared: str | None = None  # the ledger in which this was measured, when not in this cell
+
+
+class AnswerRow(Row):
+    """One probe answered."""
+
+    CIRCUMSTANCES = frozenset({"shared"})
+    kind: Literal["answer"] = "answer"
+    after: int
+    domain: str
+    item: str
+    source: str
+    prompt: str  # digest
+    expected: str  # digest
+    correct: bool
+    choices: int
+    rater: str
+    shared: str | None = None
+
+
+class StepRow(Row):
+    """One optimizer step."""
+
+    CIRCUMSTANCES = frozenset({"seconds", "shared"})
+    kind: Literal["step"] = "step"
+    phase: int
+    step: int
+    terms: dict[str, float]
+    gradient_norm: float  # before clipping
+    layer_gradient_norms: dict[str, float]
+    lr: float
+    tokens: int
+    batch: str  # digest of what was trained on
+    seconds: float
+    shared: str | None = None
+
+
+class InvariantRow(Row):
+    """A number that the method promises to hold, measured after an optimizer step."""
+
+    CIRCUMSTANCES = frozenset({"shared"})
+    kind: Literal["invariant"] = "invariant"
+    phase: int
+    step: int
+    name: str
+    layer: str
+    value: float
+    promised: float
+    tolerance: float
+    shared: str | None = None
+
+
+class RepresentationRow(Row):
+    """How far the hidden states of a learned domain have moved since it was learned."""
+
+    kind: Literal["representation"] = "representation"
+    after: int
+    domain: str
+    layers: list[float]  # ‖h_now − h_learned‖ / ‖h_learned‖, embeddings first
+
+
+class PhaseRow(Row):
+    """One domain learned, with its price."""
+
+    CIRCUMSTANCES = frozenset({"seconds", "peak_bytes", "shared"})
+    kind: Literal["phase"] = "phase"
+    phase: int
+    domain: str
+    steps: int
+    offered: str  # digest of the batches offered
+    tokens_offered: int
+    tokens_trained: int
+    trainable: int
+    stored_bytes: int
+    stored_examples: int
+    adapters: dict[str, str]  # name -> digest of its file
+    state: dict[str, Any]  # what a fresh process needs beside the adapters to answer
+    base_before: str
+    base_after: str
+    seconds: float
+    peak_bytes: int
+    shared: str | None = None
+
+
+class ResumeRow(Row):
+    """The cell was interrupted and went on from a checkpoint."""
+
+    CIRCUMSTANCES = frozenset({"phase", "step", "torn_bytes", "started"})
+    kind: Literal["resume"] = "resume"
+    phase: int
+    step: int
+    torn_bytes: int  # of a half-written last row, dropped
+    started: str
+
+
+class EndRow(Row):
+    """The last row of a ledger; it says how many rows came before and what their head was."""
+
+    CIRCUMSTANCES = frozenset({"rows", "head", "seconds"})
+    kind: Literal["end"] = "end"
+    status: Literal["done", "failed"]
+    failure: Literal["oom", "diverged", "infrastructure", "bug"] | None = None
+    error: str | None = None
+    base: str | None
+    rows: int
+    head: str
+    seconds: float
+
+
+AnyRow = Annotated[
+    CellRow
+    | EvalRow
+    | AnswerRow
+    | StepRow
+    | InvariantRow
+    | RepresentationRow
+    | PhaseRow
+    | ResumeRow
+    | EndRow,
+    Field(discriminator="kind"),
+]
+ROW: TypeAdapter[AnyRow] = TypeAdapter(AnyRow)
+
+
+def canonical(value: Any) -> bytes:
+    """The one way in which a value is written: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hex, of a value in its canonical form."""
+    return sha256(canonical(value)).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a row, for other programs that read ledgers."""
+    return ROW.json_schema()

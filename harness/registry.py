@@ -1,0 +1,100 @@
+"""Names to modules: the file name is the key, entry points extend it.
+
+A built-in method called ``ewc`` is the module ``classay/methods/ewc.py``; there is no table to
+edit. Another package adds ``mine`` with an entry point ``mine`` in the group ``classay.methods``.
+Nothing is imported until it is asked for, and an import that fails, fails loudly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any
+
+from classay.errors import ConfigError, UnknownName
+
+PACKAGES = {
+    "method": "classay.methods",
+    "metric": "classay.metrics",
+    "section": "classay.reports.sections",
+}
+GROUPS = {"method": "classay.methods", "metric": "classay.metrics", "section": "classay.sections"}
+
+
+def names(kind: str) -> list[str]:
+    """Every name of this kind, built-in or plugged in, without importing any of them."""
+    return sorted({*_builtin(kind), *_plugged(kind)})
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """The module that provides ``name``; it follows the contract in ``docs/architecture.md``."""
+    builtin, plugged = _builtin(kind), _plugged(kind)
+    if name in builtin and name in plugged:
+        raise ConfigError(
+            f"{kind} {name!r} is built in and also provided by {plugged[name]!r}.\n"
+            f"  Two things under one name cannot be told apart in a report. Rename the plug-in."
+        )
+    if name in builtin:
+        return import_module(f"{PACKAGES[kind]}.{name}")
+    if name in plugged:
+        return import_module(plugged[name])
+    raise UnknownName(kind, name, names(kind))
+
+
+def resolve(method: str, config: Mapping[str, Any]) -> Any:
+    """The method's ``Config`` with the settings of a suite, checked before any work.
+
+    method   its name
+    config   the mapping under that name in the suite
+    returns  the frozen dataclass, defaults filled in
+    raises   UnknownName, ConfigError   with the settings that the method knows
+    """
+    accepts = load("method", method).Config
+    known = {field.name: field for field in fields(accepts)}
+    if unknown := sorted(set(config) - set(known)):
+        raise ConfigError(
+            f"methods.{method} has the settings {unknown}; it knows {sorted(known) or 'none'}.\n"
+            f"  Take them out or mend their spelling."
+        )
+    owed = [
+        name
+        for name, field in known.items()
+        if name not in config and field.default is MISSING and field.default_factory is MISSING
+    ]
+    if owed:
+        raise ConfigError(
+            f"methods.{method} lacks {owed}, which have no default because they must be tuned.\n"
+            f"  Give each a value in the suite."
+        )
+    return accepts(**config)
+
+
+def suites() -> dict[str, Path]:
+    """The suites that come with classay: name -> file."""
+    folder = Path(str(files("classay.suites")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def suite_path(name: str) -> Path:
+    """The file of a suite, given as a path or as the name of one that comes with classay."""
+    path = Path(name)
+    if path.exists() or path.suffix in (".yaml", ".yml"):
+        return path
+    if name in suites():
+        return suites()[name]
+    raise UnknownName("suite", name, suites())
+
+
+def _builtin(kind: str) -> set[str]:
+    package = import_module(PACKAGES[kind])
+    return {m.name for m in iter_modules(package.__path__) if not m.name.startswith("_")}
+
+
+def _plugged(kind: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=GROUPS[kind])}

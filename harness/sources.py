@@ -1,0 +1,195 @@
+"""Where the text of a domain comes from: local JSON Lines, or a Hugging Face data set.
+
+A record has ``text``, or ``prompt`` and ``completion`` (then the text is one after the other). The
+other fields are optional: ``id``, ``split``, ``source``, ``subject``, ``choices``, ``answer``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from classay.errors import StreamError
+from classay.records import canonical
+from classay.suite import Domain, HuggingFace, JsonLines
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One document, question or probe."""
+
+    id: str
+    text: str
+    split: str
+    prompt: str | None = None
+    completion: str | None = None
+    source: str = "all"
+    subject: str | None = None
+    choices: tuple[str, ...] = ()
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of one domain, by what they are for."""
+
+    domain: str
+    train: tuple[Record, ...]
+    holdout: tuple[Record, ...]
+    probe: tuple[Record, ...]
+    digest: str  # of every record, in order
+
+
+def load(domain: Domain, folder: Path, online: bool = False) -> Records:
+    """Read one domain.
+
+    domain   as the suite describes it
+    folder   what the source's path is relative to
+    online   whether a hub may be asked; offline, only what is already on this machine counts
+    raises   StreamError   when the data is absent, malformed, changed or lacks a split
+    """
+    if isinstance(domain.source, JsonLines):
+        raw = _json_lines(domain, domain.source, folder)
+    else:
+        raw = _hugging_face(domain, domain.source, folder, online)
+    records = [_record(domain, where, fields) for where, fields in raw]
+    by_split = {
+        split: tuple(r for r in records if r.split == split) for split in {r.split for r in records}
+    }
+    for part, split in (("train", domain.splits.train), ("hold-out", domain.splits.holdout)):
+        if not by_split.get(split):
+            raise StreamError(
+                f"domain {domain.name!r} has no {part} records: none of its {len(records)} records "
+                f"has the split {split!r} (found: {sorted(by_split) or 'nothing'}).\n"
+                f"  A domain needs both. Mend the data, or name its splits under "
+                f"stream.domains: {domain.name}: splits."
+            )
+    doubled = len(records) - len({r.id for r in records})
+    if doubled:
+        raise StreamError(
+            f"domain {domain.name!r} has {doubled} record(s) whose id stands twice.\n"
+            f"  Results are kept per item, so an id must name one record. Make the ids unique."
+        )
+    content = sha256(b"\n".join(canonical(asdict(record)) for record in records)).hexdigest()
+    probes = by_split.get(domain.splits.probe or "", ())
+    return Records(
+        domain.name,
+        by_split[domain.splits.train],
+        by_split[domain.splits.holdout],
+        tuple(r for r in probes if r.prompt and len(r.choices) > 1 and r.answer in r.choices),
+        content,
+    )
+
+
+def _json_lines(
+    domain: Domain, source: JsonLines, folder: Path
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    path = folder / source.path
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StreamError(
+            f"domain {domain.name!r}: {path} cannot be read ({error.strerror}).\n"
+            f"  Say where the data lies with --data FOLDER."
+        ) from error
+    found = sha256(data).hexdigest()
+    if source.sha256 not in (None, found):
+        raise StreamError(
+            f"domain {domain.name!r}: {path} has sha256 {found}, and the suite was written for "
+            f"{source.sha256}.\n  Results on changed data answer another question. Restore the "
+            f"file, or take the pin out of the suite, which gives the suite another identity."
+        )
+    for number, line in enumerate(data.splitlines(), start=1):
+        where = f"{path}, line {number}"
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            raise StreamError(
+                f"{where} is not JSON ({error}).\n  One object a line is needed. Mend the line."
+            ) from error
+        if not isinstance(fields, dict):
+            raise StreamError(
+                f"{where} holds {type(fields).__name__}, and an object was needed.\n"
+                f"  Write one record a line."
+            )
+        yield where, fields
+
+
+def _hugging_face(
+    domain: Domain, source: HuggingFace, folder: Path, online: bool
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    import datasets
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    datasets.disable_progress_bars()
+    place = folder / source.dataset
+    if not place.is_dir():
+        try:
+            place = Path(
+                snapshot_download(
+                    source.dataset,
+                    repo_type="dataset",
+                    revision=source.revision,
+                    local_files_only=not online,
+                )
+            )
+        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+            raise StreamError(
+                f"domain {domain.name!r}: the data set {source.dataset!r} at {source.revision} is "
+                f"not here ({type(error).__name__}).\n  classay asks no hub unless told to. Give "
+                f"--online once, or put a snapshot at {place}."
+            ) from error
+    try:
+        parts = datasets.load_dataset(str(place), name=source.config)
+    except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
+        raise StreamError(
+            f"domain {domain.name!r}: {place} does not load as a data set ({error}).\n"
+            f"  It must hold JSON Lines, CSV or Parquet files; scripts are never run."
+        ) from error
+    for split, part in parts.items():
+        for number, row in enumerate(part):
+            fields = {k: v for k, v in row.items() if v is not None}
+            fields |= {
+                field: row[column] for field, column in source.columns.items() if column in row
+            }
+            yield f"{source.dataset}, {split}[{number}]", {"split": str(split), **fields}
+
+
+def _record(domain: Domain, where: str, fields: Mapping[str, Any]) -> Record:
+    def text(name: str) -> str | None:
+        value = fields.get(name)
+        if value is not None and not isinstance(value, str):
+            raise StreamError(
+                f"{where}: {name} is {type(value).__name__}, and text was needed.\n  Mend it."
+            )
+        return value or None
+
+    prompt, completion = text("prompt"), text("completion")
+    body = text("text") or (prompt + completion if prompt and completion else None)
+    if body is None:
+        raise StreamError(
+            f"{where} has neither text nor prompt and completion (its fields: {sorted(fields)}).\n"
+            f"  A record needs one of them. Name the columns under source.columns if the data "
+            f"calls them otherwise."
+        )
+    if prompt and not body.startswith(prompt):
+        raise StreamError(
+            f"{where}: text does not begin with prompt, so the completion cannot be found in it.\n"
+            f"  Make text exactly prompt + completion, or leave text out."
+        )
+    return Record(
+        id=text("id") or f"{domain.name}-{sha256(body.encode()).hexdigest()[:12]}",
+        text=body,
+        split=text("split") or domain.splits.train,
+        prompt=prompt,
+        completion=completion,
+        source=text("source") or "all",
+        subject=text("subject"),
+        choices=tuple(str(choice) for choice in fields.get("choices") or ()),
+        answer=text("answer"),
+    )

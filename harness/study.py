@@ -1,0 +1,221 @@
+"""Ledgers to arrays; refuses to compare what is not comparable.
+
+Everything from here on is a pure function of the ledgers. Arrays have one row a seed, in the order
+of the suite's seeds, and hold only cells that are done; what is missing is named by ``missing`` and
+must be shown wherever an aggregate is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classay.errors import ConfigError, StreamMismatch
+from classay.layout import Cell, RunFolder
+from classay.ledger import read
+from classay.records import AnswerRow, AnyRow, CellRow, EndRow, EvalRow, PhaseRow, Row, Sums
+from classay.suite import Suite
+
+Floats = NDArray[np.float64]
+R = TypeVar("R", bound=Row)
+# What must be equal for two cells to be compared, and what to call it.
+COMPARABLE = {
+    "base": "base model",
+    "budget": "token budget",
+    "dtype": "number format",
+    "device": "kind of device",
+    "threads": "thread count",
+    "code": "version of the code that trains and measures",
+    "suite": "suite",
+}
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One cell as its ledger tells it."""
+
+    cell: Cell
+    state: Literal["pending", "running", "done", "failed"]
+    rows: tuple[AnyRow, ...]
+
+    def of(self, kind: type[R]) -> list[R]:
+        """Its rows of one kind, in order."""
+        return [row for row in self.rows if isinstance(row, kind)]
+
+    @property
+    def head(self) -> CellRow:
+        """What was in force when it began."""
+        return self.of(CellRow)[0]
+
+    @property
+    def end(self) -> EndRow | None:
+        """How it ended."""
+        ends = self.of(EndRow)
+        return ends[0] if ends else None
+
+    def evaluation(self, after: int, domain: str, split: str = "holdout") -> EvalRow:
+        """One evaluation of a cell that is done."""
+        return next(
+            row
+            for row in self.of(EvalRow)
+            if (row.after, row.domain, row.split) == (after, domain, split)
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """One run, ready to be judged.
+
+    raises  StreamMismatch   when two cells under one seed and order were offered different data, or
+                             any two started from another base or spent another budget
+    """
+
+    folder: RunFolder
+    setting: dict[str, Any]
+    suite: Suite
+    cells: tuple[CellRecord, ...]
+
+    def __post_init__(self) -> None:
+        begun = [record for record in self.cells if record.rows]
+        for key, name in COMPARABLE.items():
+            _same(begun, key, name, lambda r, key=key: getattr(r.head, key))
+        for seed in self.suite.seeds:
+            for order in range(len(self.orders)):
+                pair = [r for r in begun if (r.cell.seed, r.cell.order) == (seed, order)]
+                _same(pair, "stream", "stream of offered batches", lambda r: r.head.stream)
+
+    @cached_property
+    def orders(self) -> list[list[str]]:
+        """The orders of domains."""
+        return self.suite.all_orders()
+
+    @property
+    def methods(self) -> list[str]:
+        """Every method, in the suite's order."""
+        return list(self.suite.methods)
+
+    @cached_property
+    def bounds(self) -> set[str]:
+        """Methods that are bounds, not competitors."""
+        return {r.cell.method for r in self.cells if r.rows and r.head.bound}
+
+    @property
+    def competitors(self) -> list[str]:
+        """Methods that are not bounds."""
+        return [method for method in self.methods if method not in self.bounds]
+
+    def runs(self, method: str, order: int = 0) -> list[CellRecord]:
+        """A method's cells that are done, in the order of the seeds."""
+        return [r for r in self._all(method, order) if r.state == "done"]
+
+    def missing(self, method: str, order: int = 0) -> list[CellRecord]:
+        """A method's cells that are not done: any mean without them is incomplete."""
+        return [r for r in self._all(method, order) if r.state != "done"]
+
+    def loss(self, method: str, order: int = 0) -> Floats:
+        """Hold-out loss, (seeds, T + 1, T) in nats per token; row 0 before training.
+
+        Columns are the domains in the order in which they were learned.
+        """
+        return self._table(method, order, self.orders[order], _nats_per_token)
+
+    def general(self, method: str, order: int = 0) -> Floats:
+        """Hold-out loss on general text, never trained on: (seeds, T + 1) in nats per token."""
+        if self.suite.stream.general is None:
+            return np.full((len(self.runs(method, order)), len(self.orders[order]) + 1), np.nan)
+        names = [self.suite.stream.general.name]
+        return self._table(method, order, names, _nats_per_token)[:, :, 0]
+
+    def accuracy(self, method: str, order: int = 0) -> Floats:
+        """Share of probes answered correctly, (seeds, T + 1, T); nan where there are no probes."""
+        domains, runs = self.orders[order], self.runs(method, order)
+        table = np.full((len(runs), len(domains) + 1, len(domains)), np.nan)
+        for i, run in enumerate(runs):
+            for after in range(-1, len(domains)):
+                for j, domain in enumerate(domains):
+                    right, asked = self.answered(run, after, [domain])
+                    if asked:
+                        table[i, after + 1, j] = right / asked
+        return table
+
+    def answered(self, run: CellRecord, after: int, domains: Sequence[str]) -> tuple[int, int]:
+        """Probes of some domains that one cell answered correctly, and how many it was asked."""
+        rows = [r for r in run.of(AnswerRow) if r.after == after and r.domain in domains]
+        return sum(row.correct for row in rows), len(rows)
+
+    def phases(self, method: str, order: int = 0) -> list[list[PhaseRow]]:
+        """The phase rows of a method's cells that are done: one list a seed."""
+        return [run.of(PhaseRow) for run in self.runs(method, order)]
+
+    def check(self, name: str) -> list[AnyRow]:
+        """The rows of an instrument check; none if it was not run."""
+        path = self.folder.check(name) / "ledger.jsonl"
+        return read(path) if path.exists() else []
+
+    def _all(self, method: str, order: int) -> list[CellRecord]:
+        return [r for r in self.cells if (r.cell.method, r.cell.order) == (method, order)]
+
+    def _table(self, method: str, order: int, columns: Sequence[str], value: Any) -> Floats:
+        runs, rows = self.runs(method, order), len(self.orders[order]) + 1
+        table = np.full((len(runs), rows, len(columns)), np.nan)
+        for i, run in enumerate(runs):
+            for row in run.of(EvalRow):
+                if row.split == "holdout" and row.domain in columns:
+                    table[i, row.after + 1, columns.index(row.domain)] = value(row.total)
+        return table
+
+
+def load(path: Path) -> Study:
+    """Read a run's folder.
+
+    raises  ConfigError      when it is not one
+            LedgerError      when a ledger does not chain
+            StreamMismatch   when its cells are not comparable
+    """
+    folder = RunFolder(path)
+    if not folder.about.exists():
+        raise ConfigError(
+            f"{path} has no run.json, so it is not the folder of a run.\n"
+            f"  `classay run SUITE` makes one and prints where it lies."
+        )
+    setting, suite = folder.read()
+    cells = []
+    for order in range(len(suite.all_orders())):
+        for method in suite.methods:
+            for seed in suite.seeds:
+                cell = Cell(method, seed, order)
+                cells.append(_record(folder, cell))
+    return Study(folder, setting, suite, tuple(cells))
+
+
+def _record(folder: RunFolder, cell: Cell) -> CellRecord:
+    path = folder.cell(cell) / "ledger.jsonl"
+    if not path.exists():
+        return CellRecord(cell, "pending", ())
+    if not path.read_bytes().endswith(b"\n"):
+        return CellRecord(cell, "running", ())
+    rows = tuple(read(path, cell.name))
+    last = rows[-1] if rows else None
+    if not isinstance(last, EndRow):
+        return CellRecord(cell, "running", rows)
+    return CellRecord(cell, last.status, rows)
+
+
+def _nats_per_token(total: Sums) -> float:
+    return total.nats / total.tokens
+
+
+def _same(records: Sequence[CellRecord], key: str, name: str, value: Any) -> None:
+    for record in records[1:]:
+        if value(record) != value(records[0]):
+            raise StreamMismatch(
+                f"{record.cell.name} and {records[0].cell.name} differ in {key}: the {name} is "
+                f"{value(record)} in one and {value(records[0])} in the other.\n"
+                f"  Cells are compared only when both had the same. Run them again together."
+            )

@@ -1,0 +1,261 @@
+"""The suite file: what will be run, checked and given its identity before any work.
+
+A suite is data. Its keys are the flags of the command line, a key that nobody knows is an error,
+and its identity is the digest of everything in it *except* paths: where a file lies does not change
+what is in it. What is in the files enters by digest (``Suite.identity``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from classay.errors import ConfigError
+from classay.records import digest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
+
+
+class Strict(BaseModel):
+    """A mapping in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class JsonLines(Strict):
+    """A local JSON Lines file; one record a line."""
+
+    kind: Literal["jsonl"] = "jsonl"
+    path: str  # relative to --data, else to the suite file
+    sha256: Hex64 | None = None  # of the file; a changed file is refused
+
+
+class HuggingFace(Strict):
+    """A Hugging Face data set at one commit, or a local snapshot of it."""
+
+    kind: Literal["huggingface"]
+    dataset: str  # owner/name, or a folder
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]  # a tag or branch can move
+    config: str | None = None
+    columns: dict[str, str] = {}  # record field -> column of the data set
+
+
+class Splits(Strict):
+    """What the data calls its parts."""
+
+    train: str = "train"
+    holdout: str = "holdout"
+    probe: str | None = "probe"
+
+
+class Domain(Strict):
+    """One domain of the stream."""
+
+    name: Name
+    source: Annotated[JsonLines | HuggingFace, Field(discriminator="kind")]
+    licence: Annotated[str, Field(min_length=3)]
+    splits: Splits = Splits()
+    loss_on: Literal["all", "completion"] = "all"
+
+
+class Stream(Strict):
+    """The domains, and how their text becomes blocks of tokens."""
+
+    domains: Annotated[list[Domain], Field(min_length=2)]
+    general: Domain | None = None  # evaluated after every phase, never trained on
+    block: Annotated[int, Field(ge=8)] = 128  # tokens
+    validation_share: Share = 0.05  # cut from train by hash, never trained on
+    max_shared_ngrams: Share = 0.5  # of one hold-out item's 13-grams with any train record
+    max_named_prompts: Share = 0.5  # of a domain's evaluation prompts that name the domain
+
+
+class Training(Strict):
+    """What is spent on each domain, and how."""
+
+    tokens_per_domain: Annotated[int, Field(gt=0)]
+    batch: Annotated[int, Field(gt=0)] = 8  # blocks
+    learning_rate: Annotated[float, Field(gt=0)]
+    warmup_steps: Annotated[int, Field(ge=0)] = 3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    checkpoint_steps: Annotated[int, Field(gt=0)] = 10
+
+
+class AdapterSpec(Strict):
+    """The low-rank adapter that every method is given."""
+
+    rank: Annotated[int, Field(gt=0)] = 8
+    alpha: Annotated[float, Field(gt=0)] = 16
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Literal["all-linear"] | list[str] = "all-linear"
+
+
+class BaseSpec(Strict):
+    """The base model: a folder, or a hub id at one commit."""
+
+    path: str | None = None  # a folder; --base
+    hub: str | None = None  # owner/name
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    digest: Hex64 | None = None  # of the files; another base is refused
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    demonstration: bool = False  # small random weights, made on the spot
+
+    @model_validator(mode="after")
+    def _hub_needs_a_commit(self) -> BaseSpec:
+        if self.hub and not self.revision:
+            raise ValueError(
+                f"base.hub is {self.hub!r} without a revision; a branch can move, so a commit of "
+                f"40 hex digits is needed: add base.revision"
+            )
+        return self
+
+
+class Evaluation(Strict):
+    """What is measured at every (phase, domain)."""
+
+    items_per_domain: Annotated[int, Field(gt=0)] = 48
+    tokens_per_item: Annotated[int, Field(ge=8)] = 128
+    batch_items: Annotated[int, Field(gt=0)] = 16
+    probes_per_domain: Annotated[int, Field(ge=0)] = 16
+    representation_items: Annotated[int, Field(ge=0)] = 4
+
+
+class StatisticsPlan(Strict):
+    """What will be concluded from what, said before the results are in."""
+
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    retention: Name = "drift_prior_vs_own"  # the metric that verdicts are about
+    margin: Annotated[float, Field(ge=0)] = 5.0  # of that metric, in its unit
+    learning_floor: Annotated[float, Field(ge=0)] = 0.05  # nats/token; less is "not learned"
+    reference: Name = "frozen"  # whose learning and drift the others are compared with
+    accept: list[Name] = []  # methods that must be found to retain, or the exit code is 1
+
+
+class Suite(Strict):
+    """One audit."""
+
+    name: Name
+    title: Annotated[str, Field(min_length=3)]
+    intended_use: Annotated[str, Field(min_length=10)]
+    base: BaseSpec = BaseSpec()
+    stream: Stream
+    training: Training
+    adapter: AdapterSpec = AdapterSpec()
+    methods: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    orders: list[list[Name]] = []  # empty: the order in which the domains are listed
+    evaluation: Evaluation = Evaluation()
+    statistics: StatisticsPlan = StatisticsPlan()
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _a_method_without_settings(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: {} if config is None else config for name, config in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Suite:
+        names = [domain.name for domain in self.stream.domains]
+        everything = [*names, self.stream.general.name] if self.stream.general else names
+        if doubled := sorted({n for n in everything if everything.count(n) > 1}):
+            raise ValueError(f"domains {doubled} stand twice; each domain needs its own name")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} repeat; a seed that is run twice is one run")
+        for order in self.orders:
+            if sorted(order) != sorted(names):
+                raise ValueError(
+                    f"orders has {order}; an order needs each of {names} once and nothing else"
+                )
+        step = self.training.batch * self.stream.block
+        if self.training.tokens_per_domain % step:
+            raise ValueError(
+                f"training.tokens_per_domain is {self.training.tokens_per_domain}, which is not a "
+                f"whole number of steps of batch × block = {step} tokens; use a multiple of {step}"
+            )
+        if missing := sorted(set(self.statistics.accept) - set(self.methods)):
+            raise ValueError(f"statistics.accept names {missing}, which are not in methods")
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps a domain."""
+        return self.training.tokens_per_domain // (self.training.batch * self.stream.block)
+
+    def all_orders(self) -> list[list[str]]:
+        """The orders in which the domains are learned."""
+        return self.orders or [[domain.name for domain in self.stream.domains]]
+
+    def evaluated(self) -> list[Domain]:
+        """Every domain that is evaluated: those of the stream, then the general one."""
+        return [*self.stream.domains, *([self.stream.general] if self.stream.general else [])]
+
+    def identity(self, content: Mapping[str, str]) -> str:
+        """The digest of the suite and of content.
+
+        content  what the paths led to: digests of the base's files and of every domain's records
+        returns  64 hex digits; paths and pins are not part of it, what they lead to is
+        """
+        plain = self.model_dump(mode="json")
+        for key in ("path", "hub", "revision", "digest"):
+            plain["base"].pop(key)
+        for domain in [*plain["stream"]["domains"], plain["stream"]["general"]]:
+            if domain:
+                domain["source"] = content[domain["name"]]
+        return digest({"suite": plain, "content": dict(content)})
+
+
+def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
+    """Read a suite file.
+
+    path       a YAML file
+    overrides  dotted keys, as the flags give them; they win over the file
+    returns    the suite, defaults filled in
+    raises     ConfigError   naming every key that is wrong
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error}).\n  A suite is a YAML file. "
+            f"`classay list suites` shows those that come with classay."
+        ) from error
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}\n  Mend the line it names.") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} holds {type(raw).__name__}; a suite is a mapping of keys.")
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _set(raw, key, value)
+    try:
+        return Suite.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_in_words(path, error)) from error
+
+
+def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        raw = raw.setdefault(parent, {})
+    raw[last] = value
+
+
+def _in_words(path: Path, error: ValidationError) -> str:
+    lines = [f"{path} is not a suite that can be run; {error.error_count()} thing(s) to mend:"]
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "suite"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {where}: no such key. Take it out, or see docs/suites.md.")
+        else:
+            given = problem["input"]
+            shown = f" (found {given!r})" if not isinstance(given, (dict, list)) else ""
+            lines.append(f"  {where}: {problem['msg'].removeprefix('Value error, ')}{shown}")
+    return "\n".join(lines)
