@@ -119,7 +119,7 @@ class Adapters:
 
         return LoraConfig(
             r=self.spec.rank,
-            lora_alpha=self.spec.alpha,  # type: ignore[arg-type]
+            lora_alpha=self.spec.alpha,
             lora_dropout=self.spec.dropout,
             target_modules=self.spec.targets,
             task_type="CAUSAL_LM",

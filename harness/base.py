@@ -119,7 +119,7 @@ class Base:
             local_files_only=True,
             use_kernels=False,
         )
-        self.model.to(device).eval()  # type: ignore[arg-type]
+        self.model.to(device).eval()
         # the tensors themselves: adapters rename the modules around them, but do not replace them
         self._tensors: dict[str, Tensor] = dict(
             [*self.model.named_parameters(), *self.model.named_buffers()]

@@ -33,8 +33,8 @@ from classay.records import (
     canonical,
 )
 from classay.seeding import Seeds
-from classay.suite import BaseSpec
 from classay.stream import Stream, load, offered_digest
+from classay.suite import BaseSpec
 from classay.trainer import PhaseTraining, phase_of
 
 if TYPE_CHECKING:

@@ -22,6 +22,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+_PLUG_IN = "To add one, install a package with an entry point in the group 'classay.{kind}s'."
+
 
 class ClassayError(Exception):
     """Root of every error raised on purpose; the command line prints it without a traceback."""
@@ -38,15 +40,16 @@ class ConfigError(ClassayError):
 class UnknownName(ConfigError):
     """A name was asked for that no built-in module and no plug-in provides."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], to_add: str | None = None
+    ) -> None:
         known = sorted(known)
         near = get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(
             f"no {kind} is called {name!r}.{hint}\n"
             f"  known: {', '.join(known) or 'none'}\n"
-            f"  to add one: install a package with an entry point in the group "
-            f"'classay.{kind}s'."
+            f"  {to_add or _PLUG_IN.format(kind=kind)}"
         )
 
 

@@ -74,6 +74,11 @@ class Method:
         self.adapters, self.config, self.seeds = adapters, config, seeds
         self.model = adapters.model
 
+    @classmethod
+    def budgets(cls, domains: int) -> int:
+        """How many times the budget of one domain a stream of ``domains`` costs, for planning."""
+        return domains
+
     def begin_phase(self, phase: Phase) -> None:
         """Prepare for a new domain, for instance by adding a fresh adapter."""
         if phase.index == 0:

@@ -131,7 +131,7 @@ def items(
     as_given  keep all records in their order and cut from the left (the rows of probes);
               otherwise choose by hash, longest first so that little is padded, cut on the right
     """
-    rows = []
+    rows = list[tuple[Record, list[int], list[int], int]]()
     for record in records if as_given else sorted(records, key=_rank):
         if len(rows) == count:
             break

@@ -88,7 +88,9 @@ def suite_path(name: str) -> Path:
         return path
     if name in suites():
         return suites()[name]
-    raise UnknownName("suite", name, suites())
+    raise UnknownName(
+        "suite", name, suites(), "A suite of your own is given as a path to its YAML."
+    )
 
 
 def _builtin(kind: str) -> set[str]:

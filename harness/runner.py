@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from classay import cell as cell_life
-from classay import circumstances, registry, scans, shared, sources, stream
+from classay import circumstances, demonstration, registry, scans, shared, sources, stream
 from classay.base import TokenizerFiles, locate
 from classay.determinism import environment
 from classay.errors import ConfigError, Interrupted
@@ -57,9 +57,12 @@ def prepare(suite: Suite, options: Options) -> RunFolder:
     environment(options.online)
     for method, config in suite.methods.items():
         registry.resolve(method, config)
-    files = locate(suite.base, options.online)
     records = [sources.load(d, options.data, options.online) for d in suite.evaluated()]
-    content = {"base": files.digest, **{part.domain: part.digest for part in records}}
+    if suite.base.demonstration:
+        files = demonstration.base(options.out / "demonstration-base", records)
+    else:
+        files = locate(suite.base, options.online)
+    content = {"base": files.digest, **{f"domain {part.domain}": part.digest for part in records}}
     identity = digest([suite.identity(content), options.device, options.threads])
     folder = RunFolder(options.out / f"{suite.name}-{identity[:12]}")
     if folder.about.exists():
@@ -132,7 +135,7 @@ def plan(folder: RunFolder, suite: Suite, share: bool) -> list[Task]:
     if share and fresh:
         tasks += _shared_tasks(folder, suite, fresh, before)
     # the longest first, so that none is left running alone at the end
-    weight = {name: _weight(name) for name in suite.methods}
+    weight = {name: budgets(name, suite) for name in suite.methods}
     for cell in sorted(left, key=lambda c: -weight[c.method]):
         stderr = folder.cell(cell) / "stderr.txt"
         attempt = 1 + len(list(folder.path.glob(f"failed/{cell.name}-*")))
@@ -202,8 +205,10 @@ def _shared_tasks(
     return tasks
 
 
-def _weight(method: str) -> int:
-    return 2 if registry.load("method", method).METHOD.bound else 1
+def budgets(method: str, suite: Suite) -> int:
+    """How many times the budget of one domain a cell of this method costs."""
+    cost: int = registry.load("method", method).METHOD.budgets(len(suite.stream.domains))
+    return cost
 
 
 def _reevaluate(folder: RunFolder, cell: Cell, tell: cell_life.Tell) -> None:

@@ -25,6 +25,9 @@ from classay.seeding import Seeds
 from classay.sources import Records
 from classay.suite import Domain, Suite
 
+TEXT = ("names", "sources", "subjects", "bytes")  # the fields of Items that go into JSON
+TABLES = ("ids", "labels", "lengths")  # and those that are arrays
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -102,8 +105,8 @@ def save(stream: Stream, folder: Path) -> None:
         parts = {}
         for part in ("holdout", "validation", "probe_rows"):
             rows: Items = getattr(tokens, part)
-            arrays |= {f"{part}.{key}": getattr(rows, key) for key in ("ids", "labels", "lengths")}
-            parts[part] = [rows.names, rows.sources, rows.subjects, rows.bytes]
+            arrays |= {f"{part}.{key}": getattr(rows, key) for key in TABLES}
+            parts[part] = [getattr(rows, key) for key in TEXT]
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _file(folder, name))
         about["domains"][name] = {
             "records": tokens.records,
@@ -122,10 +125,7 @@ def load(folder: Path) -> Stream:
     for name, meta in about["domains"].items():
         arrays = load_file(_file(folder, name))
         parts = {
-            part: Items(
-                *(tuple(column) for column in columns),
-                *(arrays[f"{part}.{key}"] for key in ("ids", "labels", "lengths")),
-            )
+            part: Items(*map(tuple, columns), *(arrays[f"{part}.{key}"] for key in TABLES))
             for part, columns in meta["parts"].items()
         }
         probes = tuple(Probe(**{**p, "rows": tuple(p["rows"])}) for p in meta["probes"])

@@ -199,7 +199,8 @@ class Suite(Strict):
     def identity(self, content: Mapping[str, str]) -> str:
         """The digest of the suite and of content.
 
-        content  what the paths led to: digests of the base's files and of every domain's records
+        content  what the paths led to: digests of the base's files ("base") and of every
+                 domain's records ("domain <name>")
         returns  64 hex digits; paths and pins are not part of it, what they lead to is
         """
         plain = self.model_dump(mode="json")
@@ -207,7 +208,7 @@ class Suite(Strict):
             plain["base"].pop(key)
         for domain in [*plain["stream"]["domains"], plain["stream"]["general"]]:
             if domain:
-                domain["source"] = content[domain["name"]]
+                domain["source"] = content[f"domain {domain['name']}"]
         return digest({"suite": plain, "content": dict(content)})
 
 
@@ -233,7 +234,9 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds {type(raw).__name__}; a suite is a mapping of keys.")
     for key, value in (overrides or {}).items():
-        if value is not None:
+        if key == "methods" and value is not None:
+            _choose(raw, value)
+        elif value is not None:
             _set(raw, key, value)
     try:
         return Suite.model_validate(raw)
@@ -246,6 +249,14 @@ def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
     for parent in parents:
         raw = raw.setdefault(parent, {})
     raw[last] = value
+
+
+def _choose(raw: dict[str, Any], methods: list[str]) -> None:
+    """Keep only these methods; what the plan asks of the others goes with them."""
+    settings = raw.get("methods") or {}
+    raw["methods"] = {name: settings.get(name) for name in methods}
+    if accept := (raw.get("statistics") or {}).get("accept"):
+        raw["statistics"]["accept"] = [name for name in accept if name in methods]
 
 
 def _in_words(path: Path, error: ValidationError) -> str:

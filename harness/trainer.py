@@ -104,7 +104,7 @@ class PhaseTraining:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         terms = self.method.loss(batch)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack(list(terms.values())).sum().backward()
         self.method.edit_gradients()
         norms = {
             layer: torch.nn.utils.get_total_norm([p.grad for p in members if p.grad is not None])

@@ -40,6 +40,10 @@ class Joint(Method):
     plain_first_phase = True
     _rows: tuple[Tensor, Tensor] | None = None  # ids and labels: (blocks a domain, domains, block)
 
+    @classmethod
+    def budgets(cls, domains: int) -> int:
+        return domains * (domains + 1) // 2
+
     def begin_phase(self, phase: Phase) -> None:
         import torch
 

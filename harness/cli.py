@@ -1,0 +1,379 @@
+"""Command line: one verb a function, no logic.
+
+Exit codes: 0 fine, 1 a check or an acceptance criterion failed, 2 the input is wrong, 3 cells are
+missing, 4 integrity is broken. Everything heavy is imported inside the verb that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from classay import __version__
+from classay.errors import ClassayError
+
+if TYPE_CHECKING:
+    from classay.base import BaseFiles
+    from classay.evidence.rerun import Judged
+    from classay.layout import RunFolder
+    from classay.study import Study
+    from classay.suite import Suite
+
+app = typer.Typer(
+    name="classay",
+    help="The continual-learning assay: decides whether a continual-learning claim is true.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SuiteArg = Annotated[str, typer.Argument(help="A suite file, or the name of one that is shipped.")]
+RunArg = Annotated[Path, typer.Argument(help="The folder of a run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+BaseOpt = Annotated[str | None, typer.Option("--base", help="Folder of the base model.")]
+DataOpt = Annotated[Path | None, typer.Option("--data", help="Folder of the data.")]
+OutOpt = Annotated[Path, typer.Option("--out", help="Where the folders of runs are made.")]
+SeedsOpt = Annotated[str | None, typer.Option("--seeds", help="For instance 0,1,2.")]
+OrderOpt = Annotated[
+    list[str] | None,
+    typer.Option("--order", help="An order of domains, a,b,c; may be given several times."),
+]
+MethodsOpt = Annotated[str | None, typer.Option("--methods", help="Run only these: a,b,c.")]
+DtypeOpt = Annotated[str | None, typer.Option("--dtype", help="fp32 or bf16.")]
+DeviceOpt = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+ThreadsOpt = Annotated[int, typer.Option("--threads", min=1, help="Threads a cell.")]
+JobsOpt = Annotated[int, typer.Option("--jobs", min=1, help="Cells at a time.")]
+OnlineOpt = Annotated[bool, typer.Option("--online", help="Let a hub be asked.")]
+ShareOpt = Annotated[
+    bool, typer.Option("--share/--no-share", help="Do work that cells have in common once.")
+]
+
+
+def main() -> int:
+    """Run the command line and return its exit code; user mistakes print no traceback."""
+    try:
+        app()
+    except ClassayError as error:
+        print(f"classay: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[str, typer.Argument(help="methods, suites, metrics or sections.")],
+    as_json: Json = False,
+) -> None:
+    """What is there to choose from."""
+    from classay import registry
+    from classay.errors import UnknownName
+
+    kinds = {f"{name}s": name for name in registry.PACKAGES}
+    if kind == "suites":
+        names = list(registry.suites())
+    elif kind in kinds:
+        names = registry.names(kinds[kind])
+    else:
+        raise UnknownName("list", kind, ["suites", *kinds], "Ask for one of these.")
+    print(json.dumps(names) if as_json else "\n".join(names))
+
+
+@app.command()
+def validate(
+    suite: SuiteArg,
+    base: BaseOpt = None,
+    data: DataOpt = None,
+    online: OnlineOpt = False,
+    as_json: Json = False,
+) -> None:
+    """Check a suite, its methods' settings and, where they are given, its data and its base."""
+    from classay import registry, scans, sources
+
+    loaded, folder = _suite(suite, {"base.path": base})
+    for method, config in loaded.methods.items():
+        registry.resolve(method, config)
+    checked = ["the suite", f"{len(loaded.methods)} methods"]
+    if data is not None or loaded.base.demonstration:
+        place = data or folder
+        records = [sources.load(d, place, online) for d in loaded.evaluated()]
+        scans.overlap(records, loaded.stream)
+        scans.leak(records, loaded.stream)
+        checked.append(f"{sum(len(r.train) for r in records)} train records")
+    if _base(loaded, online):
+        checked.append("the base")
+    if as_json:
+        print(json.dumps({"suite": loaded.name, "checked": checked}))
+    else:
+        print(f"{loaded.name}: {', '.join(checked)} can be used.")
+
+
+@app.command()
+def plan(
+    suite: SuiteArg,
+    base: BaseOpt = None,
+    seeds: SeedsOpt = None,
+    order: OrderOpt = None,
+    methods: MethodsOpt = None,
+    gflops: Annotated[
+        float, typer.Option("--gflops", min=0.001, help="Speed that a worker is assumed to reach.")
+    ] = 15.0,
+    as_json: Json = False,
+) -> None:
+    """What a suite costs, and what its design can show, before anything runs."""
+    from classay import plan as planning
+    from classay import terminal
+
+    loaded, _ = _suite(suite, _overrides(base, seeds, order, methods, None))
+    made = planning.plan(loaded, _base(loaded, False), gflops)
+    if as_json:
+        print(json.dumps(made._asdict() | {"methods": [m._asdict() for m in made.methods]}))
+    else:
+        terminal.plan(made, gflops)
+
+
+@app.command()
+def run(
+    suite: SuiteArg,
+    base: BaseOpt = None,
+    data: DataOpt = None,
+    out: OutOpt = Path("runs"),
+    seeds: SeedsOpt = None,
+    order: OrderOpt = None,
+    methods: MethodsOpt = None,
+    dtype: DtypeOpt = None,
+    device: DeviceOpt = "cpu",
+    jobs: JobsOpt = 1,
+    threads: ThreadsOpt = 1,
+    share: ShareOpt = True,
+    online: OnlineOpt = False,
+    as_json: Json = False,
+) -> None:
+    """Run a suite, or go on with it; done cells are skipped. Ends in a report."""
+    from classay import runner
+
+    loaded, place = _suite(suite, _overrides(base, seeds, order, methods, dtype))
+    options = runner.Options(data or place, out, device, jobs, threads, share, online)
+    folder = runner.prepare(loaded, options)
+    _execute(folder, options, as_json)
+
+
+@app.command()
+def retry(
+    folder: RunArg,
+    failed: Annotated[bool, typer.Option("--failed", help="Run failed cells again.")] = True,
+    jobs: JobsOpt = 1,
+    share: ShareOpt = True,
+    as_json: Json = False,
+) -> None:
+    """Set failed cells aside, kept as they are, and run them again under the same seeds."""
+    from classay import runner
+
+    study = _study(folder)
+    if failed and not as_json:
+        print(f"set aside: {', '.join(runner.retry(study.folder)) or 'nothing'}")
+    elif failed:
+        runner.retry(study.folder)
+    setting = study.setting
+    options = runner.Options(
+        Path(), folder.parent, setting["device"], jobs, setting["threads"], share
+    )
+    _execute(study.folder, options, as_json)
+
+
+@app.command()
+def status(folder: RunArg, as_json: Json = False) -> None:
+    """What has become of every cell of a run."""
+    from classay import terminal
+
+    study = _study(folder)
+    if as_json:
+        cells = {
+            r.cell.name: {
+                "state": r.state,
+                "failure": r.end.failure if r.end else None,
+                "error": r.end.error if r.end else None,
+            }
+            for r in study.cells
+        }
+        print(json.dumps(cells))
+    else:
+        terminal.cells(study)
+    raise typer.Exit(0 if all(record.state == "done" for record in study.cells) else 3)
+
+
+@app.command()
+def report(
+    folder: RunArg,
+    profile: Annotated[str, typer.Option("--profile", help="Which sections, in which order.")] = (
+        "run"
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where to write it; report.html in the run.")
+    ] = None,
+) -> None:
+    """Write a run's report: one HTML file that needs nothing else."""
+    from classay.evidence.rerun import judge
+    from classay.layout import write_atomically
+    from classay.reports.render import render
+
+    study = _study(folder)
+    path = output or study.folder.report
+    write_atomically(path, render(study, judge(study), profile).encode())
+    print(path)
+
+
+@app.command()
+def verify(
+    folder: RunArg,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Another run: compare their facts as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute every chain and digest of a run, and its report; name what does not hold."""
+    from classay.layout import RunFolder
+    from classay.provenance import verify as verification
+
+    run_folder = RunFolder(folder)
+    if not run_folder.about.exists():
+        _study(folder)
+    found = verification.verify(run_folder)
+    if not found and run_folder.report.exists():
+        found += _report_differs(folder)
+    if against is not None:
+        found += verification.same_facts(run_folder, RunFolder(against))
+    if as_json:
+        print(json.dumps({"verified": not found, "found": found}))
+    else:
+        for sentence in found:
+            print(sentence, file=sys.stderr)
+        print(f"{folder}: {'does NOT hold' if found else 'every chain and digest holds'}")
+    raise typer.Exit(4 if found else 0)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What is installed, and whether this machine can run cells."""
+    from classay import doctor as examination
+    from classay import terminal
+
+    findings = examination.examine()
+    if as_json:
+        print(json.dumps([finding._asdict() for finding in findings]))
+    else:
+        terminal.findings(findings)
+    raise typer.Exit(0 if all(f.fine for f in findings if f.needed) else 1)
+
+
+def _suite(name: str, overrides: dict[str, Any]) -> tuple[Suite, Path]:
+    """A suite, and the folder that its paths are relative to."""
+    from classay import registry
+    from classay import suite as suites
+
+    path = registry.suite_path(name)
+    return suites.load(path, overrides), path.parent
+
+
+def _overrides(
+    base: str | None,
+    seeds: str | None,
+    order: list[str] | None,
+    methods: str | None,
+    dtype: str | None,
+) -> dict[str, Any]:
+    return {
+        "base.path": base,
+        "seeds": seeds.split(",") if seeds else None,
+        "orders": [names.split(",") for names in order] if order else None,
+        "methods": methods.split(",") if methods else None,
+        "base.dtype": dtype,
+    }
+
+
+def _base(suite: Suite, online: bool) -> BaseFiles | None:
+    from classay.base import locate
+
+    return locate(suite.base, online) if suite.base.path or suite.base.hub else None
+
+
+def _study(folder: Path) -> Study:
+    from classay import study
+
+    return study.load(folder)
+
+
+def _execute(folder: RunFolder, options: Any, as_json: bool) -> NoReturn:
+    from classay import runner, terminal
+
+    if not as_json:
+        print(folder.path)
+    try:
+        with terminal.watching(folder, options.share, quiet=as_json) as (progress, ended):
+            runner.execute(folder, options, progress, ended)
+    except KeyboardInterrupt:
+        print("classay: stopped; the same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(3) from None
+    raise typer.Exit(_finish(folder.path, as_json))
+
+
+def _finish(path: Path, as_json: bool) -> int:
+    """Judge, write the report and the manifest, and say how it went."""
+    from classay import terminal
+    from classay.evidence.rerun import accepted, judge
+    from classay.layout import write_atomically
+    from classay.provenance import manifest
+    from classay.reports.render import render
+
+    study = _study(path)
+    judged = judge(study)
+    missing = [record.cell.name for record in study.cells if record.state != "done"]
+    write_atomically(study.folder.report, render(study, judged).encode())
+    digest = manifest.write(study.folder)
+    if as_json:
+        print(json.dumps(_summary(study, judged, digest)))
+    else:
+        terminal.summary(study, judged, digest)
+    if missing:
+        return 3
+    return 0 if accepted(study, judged) else 1
+
+
+def _summary(study: Study, judged: Judged, digest: str) -> dict[str, Any]:
+    return {
+        "run": str(study.folder.path),
+        "report": str(study.folder.report),
+        "manifest": digest,
+        "sound": judged.sound,
+        "checks": [check._asdict() for check in judged.checks],
+        "judgements": [
+            j._asdict() | {"interval": j.interval._asdict() if j.interval else None}
+            for j in judged.judgements
+        ],
+        "cells": {record.cell.name: record.state for record in study.cells},
+    }
+
+
+def _report_differs(folder: Path) -> list[str]:
+    from classay.evidence.rerun import judge
+    from classay.reports.render import render
+
+    study = _study(folder)
+    if render(study, judge(study)).encode() == study.folder.report.read_bytes():
+        return []
+    return [
+        f"{study.folder.report} is not what these ledgers give with this version of classay. "
+        f"`classay report {folder}` writes it anew."
+    ]

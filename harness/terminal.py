@@ -1,0 +1,157 @@
+"""What a person sees in the terminal: progress with the time left, and tables at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from classay import registry, runner
+from classay.doctor import Finding
+from classay.errors import InsufficientEvidence
+from classay.evidence.rerun import Judged, Judgement
+from classay.layout import RunFolder
+from classay.plan import Plan
+from classay.statistics.spread import spread
+from classay.study import Study
+
+SETUP = 0.3  # of one domain's budget: what a short task costs beside a cell, for the time left
+
+
+@contextmanager
+def watching(
+    folder: RunFolder, share: bool, quiet: bool
+) -> Iterator[tuple[Callable[[str, float], None], Callable[[str, str], None]]]:
+    """Progress bars on a terminal, one line a finished task elsewhere, nothing if quiet."""
+    console = Console(quiet=quiet)
+    _, suite = folder.read()
+    weights = {task.name: float(SETUP) for task in runner.plan(folder, suite, share)} | {
+        cell.name: float(runner.budgets(cell.method, suite))
+        for cell in runner.cells(suite)
+        if runner.state(folder, cell)[0] in ("pending", "running")
+    }
+    if not console.is_terminal:
+        yield (lambda name, done: None), (lambda name, said: console.print(_line(name, said)))
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        whole = bars.add_task("all", total=sum(weights.values()))
+        own: dict[str, TaskID] = {}
+        done: dict[str, float] = {}
+
+        def progress(name: str, share_done: float) -> None:
+            if name not in own:
+                own[name] = bars.add_task(f"  {name}", total=1.0)
+            bars.update(own[name], completed=share_done)
+            done[name] = share_done * weights.get(name, SETUP)
+            bars.update(whole, completed=sum(done.values()))
+
+        def ended(name: str, said: str) -> None:
+            progress(name, 1.0)
+            bars.remove_task(own[name])
+            if said:
+                console.print(_line(name, said))
+
+        yield progress, ended
+
+
+def plan(made: Plan, gflops: float) -> None:
+    """A plan, and what its design can show."""
+    table = Table("method", "cells", "tokens trained", "tokens evaluated", "hours of one worker")
+    for m in made.methods:
+        name = f"{m.method} (bound)" if m.bound else m.method
+        hours = "not known without --base" if m.hours is None else f"{m.hours:.2f}"
+        table.add_row(name, str(m.cells), f"{m.tokens_trained:,}", f"{m.tokens_evaluated:,}", hours)
+    console = Console()
+    console.print(table)
+    if made.hours is not None and made.disk_bytes is not None:
+        console.print(
+            f"{made.cells} cells, about {made.hours:.2f} hours of one worker if it reaches "
+            f"{gflops:g} GFLOP/s (assumed, not measured; --gflops), {made.disk_bytes / 1e6:.0f} MB"
+        )
+    effect = "not estimable (one seed)" if made.detectable is None else f"{made.detectable:.2f}"
+    console.print(
+        f"smallest p that these seeds can give: {made.p_floor_paired:.3g} paired, "
+        f"{made.p_floor_unpaired:.3g} unpaired\nsmallest paired effect found with power 0.8 at "
+        f"0.05: {effect} standard deviations of the difference"
+    )
+
+
+def cells(study: Study) -> None:
+    """Every cell and its state."""
+    table = Table("cell", "state", "failure", "what it said")
+    for record in study.cells:
+        end = record.end
+        table.add_row(
+            record.cell.name,
+            record.state,
+            (end.failure if end else None) or "",
+            (end.error if end else None) or "",
+        )
+    Console().print(table)
+
+
+def summary(study: Study, judged: Judged, digest: str) -> None:
+    """The table at the end of a run."""
+    console = Console()
+    for check in judged.checks:
+        mark = {True: "passed", False: "FAILED", None: "not made"}[check.passed]
+        console.print(f"{mark:8} {check.name}: {check.found}", markup=False, highlight=False)
+    unit = registry.load("metric", study.suite.statistics.retention).UNIT
+    table = Table("method", "cells", f"{study.suite.statistics.retention} ({unit})", "verdict")
+    for judgement in judged.judgements:
+        table.add_row(*_row(study, judgement))
+    for method in sorted(study.bounds):
+        for order in range(len(study.orders)):
+            table.add_row(method, _count(study, method, order), "", "a bound, not judged")
+    console.print(table)
+    if failed := [record for record in study.cells if record.state != "done"]:
+        for record in failed:
+            said = (record.end.error if record.end else None) or "no end yet; run again to go on"
+            line = f"{record.cell.name} is {record.state}: {said}"
+            console.print(line, markup=False, highlight=False)
+    if study.suite.base.demonstration:
+        console.print(
+            "This was a demonstration: the base has random weights, so nothing here says anything "
+            "about a method."
+        )
+    console.print(f"report   {study.folder.report}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"manifest sha256 {digest}", markup=False, highlight=False, soft_wrap=True)
+
+
+def findings(found: list[Finding]) -> None:
+    """What the doctor found."""
+    table = Table("", "what", "found", "what to do")
+    for finding in found:
+        mark = "ok" if finding.fine else ("NEEDED" if finding.needed else "absent")
+        table.add_row(mark, finding.name, finding.found, "" if finding.fine else finding.remedy)
+    Console().print(table)
+
+
+def _row(study: Study, judgement: Judgement) -> tuple[str, ...]:
+    try:
+        values: Any = spread(judgement.drift)
+        drift = f"{values.mean:+.2f}, seeds {values.low:+.2f} to {values.high:+.2f}"
+    except InsufficientEvidence:
+        drift = "not estimable"
+    name = judgement.method + (f", order {judgement.order}" if len(study.orders) > 1 else "")
+    cells_done = _count(study, judgement.method, judgement.order)
+    return name, cells_done, drift, f"{judgement.verdict}: {judgement.words}"
+
+
+def _count(study: Study, method: str, order: int) -> str:
+    done, missing = study.runs(method, order), study.missing(method, order)
+    return f"{len(done)} of {len(done) + len(missing)}"
+
+
+def _line(name: str, said: str) -> str:
+    return f"{name}: {said}" if said else f"{name}: done"
