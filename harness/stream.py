@@ -125,7 +125,7 @@ def load(folder: Path) -> Stream:
     for name, meta in about["domains"].items():
         arrays = load_file(_file(folder, name))
         parts = {
-            part: Items(*map(tuple, columns), *(arrays[f"{part}.{key}"] for key in TABLES))
+            part: _items(columns, [arrays[f"{part}.{key}"] for key in TABLES])
             for part, columns in meta["parts"].items()
         }
         probes = tuple(Probe(**{**p, "rows": tuple(p["rows"])}) for p in meta["probes"])
@@ -134,6 +134,12 @@ def load(folder: Path) -> Stream:
             name, meta["records"], train, meta["train_records"], probes=probes, **parts
         )
     return Stream(domains, about["batch"], about["steps"])
+
+
+def _items(columns: Sequence[Sequence[Any]], tables: Sequence[Any]) -> Items:
+    names, sources, subjects, sizes = map(tuple, columns)
+    ids, labels, lengths = tables
+    return Items(names, sources, subjects, sizes, ids, labels, lengths)
 
 
 def _file(folder: Path, domain: str) -> Path:

@@ -99,6 +99,8 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
             f"{plan.learning_floor} was needed; who learns nothing has nothing to forget",
         )
     span = f"[{interval.low:.2f}, {interval.high:.2f}] {metric.UNIT}"
+    if interval.low == interval.high:
+        span = f"{interval.low:.2f} {metric.UNIT}, the same to the bit in every seed,"
     if interval.high <= plan.margin:
         return judgement(Verdict.SUPPORTED, f"{span} lies at or below {plan.margin:g}")
     if interval.low > plan.margin:

@@ -1,0 +1,23 @@
+# make quickstart   the whole road on a demonstration, in a few minutes; no model and no network needed
+# make test         everything that CI runs
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: quickstart test install
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints/cpu.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints/cpu.txt -e '.[run]'
+	touch $@
+
+quickstart: .venv/installed
+	$(BIN)/classay run demonstration --jobs 2
+
+test: .venv/tox
+	.venv/tox/bin/tox
+
+.venv/tox:
+	$(PYTHON) -m venv .venv/tox
+	.venv/tox/bin/pip install --quiet --disable-pip-version-check -c constraints/cpu.txt tox

@@ -1,0 +1,128 @@
+"""What sections read off a study, and the words in which it is printed.
+
+Nothing undefined is ever printed as a number, and nothing that lacks a cell without saying so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+import numpy as np
+
+from classay import registry
+from classay.errors import InsufficientEvidence
+from classay.reports.blocks import Block, Cell, Code, Heading, Number, Stack, number
+from classay.statistics.spread import spread
+from classay.statistics.t_interval import t_interval
+from classay.study import Floats, Study
+
+DIGITS = {"%": 2, "nats/token": 3, "points": 1, "share": 3}
+# two folders deep or more, so that fractions and units are left alone
+PATH = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+~-]+){2,}[/\\]?")
+
+
+def orders(study: Study) -> Iterator[tuple[int, list[Block]]]:
+    """Every order of domains, with the heading that names it where there are several."""
+    for order, domains in enumerate(study.orders):
+        several = len(study.orders) > 1
+        yield order, [Heading(f"Order {order + 1}: {' → '.join(domains)}")] if several else []
+
+
+def not_estimable(runs: int) -> str:
+    """What is printed for a statistic that is undefined on this many runs."""
+    return f"not estimable (n = {runs})"
+
+
+def completeness(study: Study, method: str, order: int) -> str:
+    """Empty, or that cells are missing and how many."""
+    if not study.missing(method, order):
+        return ""
+    return f"incomplete ({len(study.runs(method, order))} of {len(study.suite.seeds)} seeds)"
+
+
+def named(study: Study, method: str, order: int) -> Cell:
+    """A method's name as the head of its row or column, with what must be said of it."""
+    remarks = ["bound"] if method in study.bounds else []
+    remarks += [gap] if (gap := completeness(study, method, order)) else []
+    return Stack(Code(method), ", ".join(remarks)) if remarks else Code(method)
+
+
+def seeds(study: Study, method: str, order: int) -> list[int]:
+    """The seeds of a method's finished cells."""
+    return [record.cell.seed for record in study.runs(method, order)]
+
+
+def both(study: Study, a: str, b: str, order: int) -> tuple[Floats, Floats, list[int]]:
+    """The losses of two methods on the seeds that both finished."""
+    have_a, have_b = seeds(study, a, order), seeds(study, b, order)
+    shared = [seed for seed in study.suite.seeds if seed in have_a and seed in have_b]
+    return (
+        study.loss(a, order)[[have_a.index(seed) for seed in shared]],
+        study.loss(b, order)[[have_b.index(seed) for seed in shared]],
+        shared,
+    )
+
+
+def conventions(kind: str) -> list[ModuleType]:
+    """Every metric that reads a matrix of this kind, "loss" or "score"."""
+    metrics = (registry.load("metric", name) for name in registry.names("metric"))
+    return [metric for metric in metrics if kind == metric.INPUT]
+
+
+def by_seed(metric: ModuleType, matrices: Floats) -> list[float] | str:
+    """The metric of each seed's matrix, or why there is none."""
+    try:
+        return [float(metric.compute(matrix)) for matrix in matrices]
+    except InsufficientEvidence:
+        return f"not estimable ({matrices.shape[2]} domain(s))"
+    except ValueError:
+        return "not computable (a value is missing)"
+
+
+def mean_and_range(
+    values: Sequence[float] | str, digits: int = 2, sign: bool = True, unit: str = ""
+) -> Cell:
+    """The mean over seeds, with the least and the largest seed under it."""
+    if isinstance(values, str):
+        return values
+    try:
+        found = spread(values)
+    except InsufficientEvidence:
+        return not_estimable(0)
+    mean = number(found.mean, digits, sign, unit)
+    if found.runs == 1:
+        return Stack(mean, "n = 1, no range")
+    pattern = f"[{{}}, {{}}]  n = {found.runs}"
+    return Stack(mean, Number((found.low, found.high), digits, sign, "", pattern))
+
+
+def mean_and_interval(values: Sequence[float], level: float, digits: int, unit: str) -> Cell:
+    """The mean over seeds, with its t interval under it."""
+    try:
+        found = t_interval(values, level)
+    except InsufficientEvidence:
+        return not_estimable(len(values))
+    pattern = f"[{{}}, {{}}]  n = {found.runs}"
+    return Stack(
+        number(found.estimate, digits, True, unit),
+        Number((found.low, found.high), digits, True, "", pattern),
+    )
+
+
+def listed(values: Sequence[float], digits: int = 2, sign: bool = True) -> Cell:
+    """Every seed's value."""
+    if not len(values):
+        return not_estimable(0)
+    return Number(tuple(map(float, values)), digits, sign, "", "  ".join(["{}"] * len(values)))
+
+
+def diagonal(losses: Floats) -> Floats:
+    """The loss on each domain just after it was learned, (seeds, T)."""
+    return np.asarray(np.diagonal(losses, offset=-1, axis1=1, axis2=2), dtype=np.float64)
+
+
+def without_paths(text: str) -> str:
+    """A message without the folders of the machine that it came from."""
+    return PATH.sub(lambda found: f"…/{re.split(r'[/\\]', found[0].rstrip('/'))[-1]}", text)
