@@ -110,7 +110,9 @@ class Base:
     def __init__(self, files: BaseFiles, dtype: str, device: str) -> None:
         import torch
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         self.model: nn.Module = AutoModelForCausalLM.from_pretrained(
             files.folder,
             dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype],

@@ -11,8 +11,10 @@ chain has no key: it shows accidents and outsiders, not a writer who recomputes 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import weakref
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -30,11 +32,17 @@ class Ledger:
     path   the file; made if it does not exist
     cell   the cell's name; the root of the chain
     raises LedgerError   when what is already there does not chain
+
+    One writer at a time: a second one waits until the first is gone.
     """
 
     def __init__(self, path: Path, cell: str) -> None:
         self.path, self.cell = path, cell
         path.parent.mkdir(parents=True, exist_ok=True)
+        # held until this object goes: a run that was killed may still have a cell dying beside us
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_CREAT | os.O_WRONLY)
+        weakref.finalize(self, os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         self.torn_bytes = _drop_torn_tail(path)
         self.rows: list[AnyRow] = list(read(path, cell)) if path.exists() else []
         self.head = _head(path, cell)

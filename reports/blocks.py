@@ -26,7 +26,7 @@ def shown(value: float, digits: int = 2, sign: bool = False, unit: str = "") -> 
     mark = "−" if value < 0 else "+" if sign and value > 0 else ""
     if rounds_to_zero and not sign:
         mark = ""
-    return f"{mark}{text} {unit}".rstrip()
+    return f"{mark}{text}\N{NO-BREAK SPACE}{unit}" if unit else f"{mark}{text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Number:
     def text(self) -> str:
         """As it is printed; the unit stands once, at the end."""
         numbers = (shown(value, self.digits, self.sign) for value in self.values)
-        return f"{self.pattern.format(*numbers)} {self.unit}".rstrip()
+        text = self.pattern.format(*numbers)
+        return f"{text}\N{NO-BREAK SPACE}{self.unit}" if self.unit else text
 
 
 def number(value: float, digits: int = 2, sign: bool = False, unit: str = "") -> Number:

@@ -167,5 +167,5 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
         f'aria-labelledby="{name}-title {name}-desc">'
         f'<title id="{name}-title">{escape(title)}</title>'
         f'<desc id="{name}-desc">{escape(description)}</desc>'
-        f"{re.sub(r'\s*\n\s*', ' ', inside).strip()}</svg>"
+        f"{' '.join(inside.split())}</svg>"
     )

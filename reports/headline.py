@@ -81,7 +81,10 @@ def _ranked(
     names = " and ".join(j.method.upper() for j in best)
     text = f"{names} {'retains' if len(best) == 1 else 'retain'} best: {_moved(measure, best[0])}."
     verdicts = {j.verdict for j in best}
-    details = [f"Verdict: {best[0].verdict} ({best[0].words})."] if len(verdicts) == 1 else []
+    margin = f"{study.suite.statistics.margin:g}\N{NO-BREAK SPACE}{measure.unit}"
+    details = []
+    if len(verdicts) == 1:
+        details = [f"Verdict at a margin of {margin}: {best[0].verdict} ({best[0].words})."]
     if len(best[0].drift) < SEEDS_FOR_A_VERDICT:
         details = [f"No verdict: {best[0].words}. Other seeds may rank the methods otherwise."]
     if len(ranked) > len(best):

@@ -44,9 +44,17 @@ def completeness(study: Study, method: str, order: int) -> str:
 
 def named(study: Study, method: str, order: int) -> Cell:
     """A method's name as the head of its row or column, with what must be said of it."""
+    runs = len(study.runs(method, order))
     remarks = ["bound"] if method in study.bounds else []
-    remarks += [gap] if (gap := completeness(study, method, order)) else []
-    return Stack(Code(method), ", ".join(remarks)) if remarks else Code(method)
+    remarks.append(
+        completeness(study, method, order) or f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{runs}"
+    )
+    return Stack(Code(method), ", ".join(remarks))
+
+
+def labelled(study: Study, method: str) -> str:
+    """A method's name in a chart."""
+    return f"{method} (bound)" if method in study.bounds else method
 
 
 def seeds(study: Study, method: str, order: int) -> list[int]:
@@ -82,9 +90,16 @@ def by_seed(metric: ModuleType, matrices: Floats) -> list[float] | str:
 
 
 def mean_and_range(
-    values: Sequence[float] | str, digits: int = 2, sign: bool = True, unit: str = ""
+    values: Sequence[float] | str,
+    digits: int = 2,
+    sign: bool = True,
+    unit: str = "",
+    counted: bool = False,
 ) -> Cell:
-    """The mean over seeds, with the least and the largest seed under it."""
+    """The mean over seeds, with the least and the largest seed under it.
+
+    counted  print n too, where it need not be that of the method's name
+    """
     if isinstance(values, str):
         return values
     try:
@@ -94,7 +109,7 @@ def mean_and_range(
     mean = number(found.mean, digits, sign, unit)
     if found.runs == 1:
         return Stack(mean, "n = 1, no range")
-    pattern = f"[{{}}, {{}}]  n = {found.runs}"
+    pattern = f"[{{}}, {{}}]  n = {found.runs}" if counted else "[{}, {}]"
     return Stack(mean, Number((found.low, found.high), digits, sign, "", pattern))
 
 
@@ -125,4 +140,8 @@ def diagonal(losses: Floats) -> Floats:
 
 def without_paths(text: str) -> str:
     """A message without the folders of the machine that it came from."""
-    return PATH.sub(lambda found: f"…/{re.split(r'[/\\]', found[0].rstrip('/'))[-1]}", text)
+
+    def last(found: re.Match[str]) -> str:
+        return "…/" + re.split(r"[/\\]", found[0].rstrip("/\\"))[-1]
+
+    return PATH.sub(last, text)

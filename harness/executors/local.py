@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from classay.errors import ClassayError
+from classay.errors import ClassayError, Interrupted
 
 PRELOAD = [
     "torch",
@@ -95,6 +96,7 @@ def _hear(task: Task, pipe: Connection, progress: Callable[[str, float], None]) 
 
 def _enter(task: Task, pipe: Connection) -> None:
     """The whole life of a child process."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     task.stderr.parent.mkdir(parents=True, exist_ok=True)
     with task.stderr.open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
@@ -113,3 +115,11 @@ def _enter(task: Task, pipe: Connection) -> None:
     except ClassayError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201  this is the task's stderr file
         sys.exit(error.exit_code)
+
+
+def _die_with_parent() -> None:
+    """A killed run must not leave cells that go on writing beside the next run's."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(Interrupted.exit_code)

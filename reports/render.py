@@ -1,0 +1,85 @@
+"""A study and what was concluded from it, to one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import unicodedata
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import yaml
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from classay import registry
+from classay.errors import ClassayError, UnknownName
+from classay.evidence.rerun import Judged
+from classay.reports.blocks import Block
+from classay.study import Study
+
+LARGEST = 2_000_000  # bytes
+# controls, formats (bidirectional and zero-width ones among them), surrogates, private use, and the
+# two separators that end a line unseen
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+class Section(NamedTuple):
+    """A section that has been built."""
+
+    name: str
+    title: str
+    blocks: list[Block]
+
+
+def render(study: Study, judged: Judged, profile: str = "run") -> str:
+    """The report of a run.
+
+    profile  which sections, in which order: a file of ``profiles/``
+    returns  HTML; the same run gives the same bytes, on whatever day and machine
+    raises   UnknownName    no such profile
+             ClassayError   the report is too large to be opened comfortably
+    """
+    plan = _profile(profile)
+    sections = []
+    for name in plan["sections"]:
+        module = registry.load("section", name)
+        sections.append(Section(name, module.TITLE, module.build(study, judged)))
+    page = _environment().get_template("report.html.j2")
+    html = page.render(study=study, sections=sections, profile=plan["title"])
+    if (size := len(html.encode())) > LARGEST:
+        raise ClassayError(
+            f"the report is {size:,} bytes and may have {LARGEST:,}.\n"
+            f"  A browser must open it without waiting. Report fewer methods, seeds or orders in "
+            f"one run, or take sections out of the profile."
+        )
+    return html
+
+
+def visible(value: Any) -> Any:
+    """Data as it is shown: characters that hide or reorder others become their code points."""
+    if isinstance(value, Markup):
+        return value
+    return "".join(
+        f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c) in UNSEEN and c not in "\n\t" else c
+        for c in str(value)
+    )
+
+
+def _profile(name: str) -> dict[str, Any]:
+    folder = files("classay.reports") / "profiles"
+    known = {path.name.removesuffix(".yaml"): path for path in folder.iterdir()}
+    if name not in known:
+        raise UnknownName("profile", name, known)
+    plan: dict[str, Any] = yaml.safe_load(known[name].read_text("utf-8"))
+    return plan
+
+
+def _environment() -> Environment:
+    templates = files("classay.reports") / "templates"
+    return Environment(
+        loader=FunctionLoader(lambda name: (templates / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

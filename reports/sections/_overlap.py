@@ -1,0 +1,44 @@
+"""Retention seed by seed, and whether the seeds of two methods are apart."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from classay import registry
+from classay.reports.blocks import Cell, Mark, Number, Stack, Table, number
+from classay.reports.readings import DIGITS, by_seed, completeness
+from classay.statistics.disjoint_ranges import MEANING, disjoint_ranges
+from classay.study import Study
+
+
+def drift_of(study: Study, order: int) -> dict[str, list[float]]:
+    """The plan's retention metric: one value a finished seed, for every method."""
+    metric = registry.load("metric", study.suite.statistics.retention)
+    found = {m: by_seed(metric, study.loss(m, order)) for m in study.methods}
+    return {m: values if isinstance(values, list) else [] for m, values in found.items()}
+
+
+def ranges(study: Study, order: int) -> Table:
+    """Whether the seeds of two competitors are apart, for every pair."""
+    metric = registry.load("metric", study.suite.statistics.retention)
+    drift = drift_of(study, order)
+    digits, rows = DIGITS.get(metric.UNIT, 3), list[tuple[Cell, ...]]()
+    for a, b in combinations([m for m in study.competitors if drift[m]], 2):
+        found = disjoint_ranges(drift[a], drift[b])
+        lows_highs = [x for pair in zip(found.lows, found.highs, strict=True) for x in pair]
+        remarks = [
+            f"{method} {gap}, " for method in (a, b) if (gap := completeness(study, method, order))
+        ]
+        rows.append((
+            Stack(f"{a} and {b}", "".join(remarks) + f"n = {len(drift[a])} and {len(drift[b])}"),
+            Number(tuple(lows_highs), digits, True, "", "[{}, {}] and [{}, {}]"),
+            Mark("good", "disjoint") if found.disjoint else Mark("unknown", "overlap"),
+            number(found.gap, digits, True, metric.UNIT),
+            number(found.probability, 4),
+        ))  # fmt: skip
+    return Table(
+        "Do the seeds of two competitors overlap?",
+        ("Pair", f"Ranges ({metric.UNIT})", "Are they", "Gap", "Chance alone"),
+        rows,
+        f"Gap below 0: the overlap. Chance alone: {MEANING}.",
+    )

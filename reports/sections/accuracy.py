@@ -1,0 +1,88 @@
+"""Report section: questions answered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classay.errors import InsufficientEvidence
+from classay.evidence.rerun import Judged
+from classay.records import AnswerRow
+from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, shown
+from classay.reports.readings import (
+    DIGITS,
+    by_seed,
+    conventions,
+    mean_and_range,
+    named,
+    not_estimable,
+    orders,
+)
+from classay.statistics.proportion import proportion
+from classay.study import CellRecord, Study
+
+TITLE = "Accuracy"
+
+
+def build(study: Study, judged: Judged) -> list[Block]:
+    """The blocks of this section."""
+    answers = [row for record in study.cells for row in record.of(AnswerRow)]
+    if not answers:
+        return [Paragraph("This run asked no questions: no domain has probes.")]
+    chance = shown(100 * float(np.mean([1 / row.choices for row in answers])), 1, unit="%")
+    blocks: list[Block] = [
+        Paragraph(
+            f"Multiple-choice probes; guessing gets {chance} right. An answer is the choice "
+            "with the least summed nats. Where an interval contains the chance level, the probes "
+            "cannot tell this model from a guess, and nothing follows from their change."
+        )
+    ]
+    for order, heading in orders(study):
+        blocks += [*heading, _pooled(study, order), _conventions(study, order)]
+    return blocks
+
+
+def _pooled(study: Study, order: int) -> Table:
+    rows: list[list[Cell]] = []
+    for method in study.methods:
+        by = {run.cell.seed: run for run in study.runs(method, order)}
+        cells = [
+            _share(study, by[seed], order) if seed in by else "no value"
+            for seed in study.suite.seeds
+        ]
+        rows.append([named(study, method, order), *cells])
+    return Table(
+        "Answers after the last phase, all domains pooled",
+        ("Method", *(f"Seed {seed}" for seed in study.suite.seeds)),
+        rows,
+        f"Correct / asked, with Wilson's {100 * study.suite.statistics.level:g} % interval of the "
+        "share, if questions are independent. Seeds answer the same questions and are therefore "
+        "not pooled.",
+    )
+
+
+def _share(study: Study, run: CellRecord, order: int) -> Cell:
+    domains = study.orders[order]
+    right, asked = study.answered(run, len(domains) - 1, domains)
+    try:
+        found = proportion(right, asked, study.suite.statistics.level)
+    except InsufficientEvidence:
+        return not_estimable(0)
+    bounds = (100 * found.low, 100 * found.high)
+    return Stack(Number((right, asked), 0, False, "", "{} / {}"),
+                 Number(bounds, 1, False, "%", "[{}, {}]"))  # fmt: skip
+
+
+def _conventions(study: Study, order: int) -> Table:
+    rows: list[list[Cell]] = []
+    for metric in conventions("score"):
+        row: list[Cell] = [Stack(metric.TITLE, metric.UNIT)]
+        for method in study.methods:
+            values = by_seed(metric, 100 * study.accuracy(method, order))
+            row.append(mean_and_range(values, DIGITS.get(metric.UNIT, 3), False))
+        rows.append(row)
+    return Table(
+        "The same answers under every convention",
+        ("Convention", *(named(study, method, order) for method in study.methods)),
+        rows,
+        "Points are percentage points. Mean over seeds, under it the least and the largest seed.",
+    )

@@ -1,0 +1,93 @@
+"""Report section: how much of what was learned is kept, by every convention in use."""
+
+from __future__ import annotations
+
+from classay import registry
+from classay.evidence.rerun import Judged
+from classay.reports import charts
+from classay.reports.blocks import (
+    Block,
+    Cell,
+    Figure,
+    Paragraph,
+    Stack,
+    Table,
+    number,
+)
+from classay.reports.readings import (
+    DIGITS,
+    by_seed,
+    conventions,
+    labelled,
+    mean_and_range,
+    named,
+    orders,
+)
+from classay.reports.sections._overlap import drift_of, ranges
+from classay.study import Study
+
+TITLE = "Retention"
+
+
+def build(study: Study, judged: Judged) -> list[Block]:
+    """The blocks of this section."""
+    blocks: list[Block] = [
+        Paragraph(
+            "Drift is the change of the hold-out loss on domains that were learned earlier. Above "
+            "0 something was forgotten; below 0 later domains helped."
+        )
+    ]
+    for order, heading in orders(study):
+        blocks += [*heading, _figure(study, order), _conventions(study, order)]
+        if len(study.competitors) > 1:
+            blocks.append(ranges(study, order))
+    return blocks
+
+
+def _figure(study: Study, order: int) -> Figure:
+    metric = registry.load("metric", study.suite.statistics.retention)
+    drift = drift_of(study, order)
+    title = f"{metric.TITLE}: every seed"
+    description = (
+        "One row a method: a point for every seed, a bar from the least to the largest, a tick at "
+        "the mean. The solid line is no change, the dashed line the margin."
+    )
+    rows: list[list[Cell]] = []
+    for method in study.methods:
+        by = {
+            r.cell.seed: v for r, v in zip(study.runs(method, order), drift[method], strict=False)
+        }
+        digits = DIGITS.get(metric.UNIT, 3)
+        cells: list[Cell] = [
+            number(by[seed], digits, True) if seed in by else "no value"
+            for seed in study.suite.seeds
+        ]
+        rows.append([named(study, method, order), *cells])
+    labels = {labelled(study, method): values for method, values in drift.items()}
+    svg = charts.strip(
+        {"": labels},
+        name=f"retention-{order}",
+        title=title,
+        description=description,
+        axis=f"{metric.TITLE} ({metric.UNIT})",
+        margin=study.suite.statistics.margin,
+    )
+    header = ("Method", *(f"Seed {seed}" for seed in study.suite.seeds))
+    return Figure(title, description, svg, Table(f"{title} ({metric.UNIT})", header, rows))
+
+
+def _conventions(study: Study, order: int) -> Table:
+    rows: list[list[Cell]] = []
+    for metric in conventions("loss"):
+        row: list[Cell] = [Stack(metric.TITLE, metric.UNIT)]
+        for method in study.methods:
+            values = by_seed(metric, study.loss(method, order))
+            row.append(mean_and_range(values, DIGITS.get(metric.UNIT, 3), metric.UNIT == "%"))
+        rows.append(row)
+    return Table(
+        "The same losses under every convention",
+        ("Convention", *(named(study, method, order) for method in study.methods)),
+        rows,
+        "Mean over seeds, under it the least and the largest seed. Published numbers differ in "
+        "the convention as often as in the method: compare only within a row.",
+    )

@@ -1,0 +1,272 @@
+"""The laws every method obeys, run on all of them, built in or plugged in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, fields
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file, save_file
+
+from classay import registry
+from classay.adapters import Adapters
+from classay.base import Base, locate
+from classay.errors import ConfigError
+from classay.method import Method, Phase, State
+from classay.seeding import Seeds
+from classay.suite import AdapterSpec, BaseSpec, Training
+from classay.trainer import PhaseTraining
+
+SETTINGS = Training(tokens_per_domain=128, batch=2, learning_rate=0.02, warmup_steps=1)
+DOMAINS = ("river", "oven", "clock")
+STEPS = 4
+
+every_method = pytest.mark.parametrize("name", registry.names("method"))
+
+
+class Bench:
+    """A tiny base with one method on it."""
+
+    def __init__(self, folder, name: str | None, seed: int = 0) -> None:
+        self.base = Base(locate(BaseSpec(path=str(folder))), "fp32", "cpu")
+        self.seeds = Seeds(seed)
+        self.adapters = Adapters(self.base.model, AdapterSpec(rank=2, alpha=4), self.seeds)
+        if name is None:
+            self.method = Method(self.adapters, None, self.seeds)
+        else:
+            module = registry.load("method", name)
+            self.method = module.METHOD(self.adapters, module.EXAMPLE, self.seeds)
+
+    def learn(self, phases: int = len(DOMAINS)) -> Bench:
+        """Learn the first domains of the stream."""
+        for index in range(phases):
+            phase = offered(index)
+            self.method.begin_phase(phase)
+            training = PhaseTraining(self.method, phase, SETTINGS, self.seeds)
+            while training.step < training.steps:
+                training.advance()
+            self.method.end_phase(phase)
+        return self
+
+
+def offered(index: int) -> Phase:
+    generator = torch.Generator().manual_seed(100 + index)
+    ids = torch.randint(2, 300, (STEPS, 2, 16), generator=generator)
+    return Phase(index, DOMAINS[index], tuple({"input_ids": b, "labels": b} for b in ids))
+
+
+def weights(bench: Bench) -> dict[str, torch.Tensor]:
+    return {key: t.clone() for key, t in bench.method.state().tensors.items()}
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.fixture
+def bench(tiny_base) -> Callable[..., Bench]:
+    return lambda name, seed=0: Bench(tiny_base, name, seed)
+
+
+@every_method
+def test_same_seed_same_bits(bench, name):
+    assert equal(weights(bench(name).learn()), weights(bench(name).learn()))
+
+
+@every_method
+def test_another_seed_gives_other_weights(bench, name):
+    assert not equal(weights(bench(name).learn()), weights(bench(name, seed=1).learn()))
+
+
+@every_method
+def test_the_global_generator_has_no_say(bench, name):
+    first = weights(bench(name).learn())
+    torch.manual_seed(999)
+    assert equal(first, weights(bench(name).learn()))
+
+
+@every_method
+def test_the_base_never_moves(bench, name):
+    learned = bench(name)
+    before = learned.base.digest()
+    assert learned.learn().base.digest() == before
+
+
+@every_method
+def test_learning_lowers_the_loss_on_what_is_offered(bench, name):
+    learned, batch = bench(name), offered(0).batches[0]
+    learned.method.begin_phase(offered(0))
+    training = PhaseTraining(learned.method, offered(0), SETTINGS, learned.seeds)
+
+    def loss() -> float:
+        with torch.no_grad():
+            return float(sum(learned.method.loss(batch).values()))
+
+    first = loss()
+    while training.step < training.steps:
+        training.advance()
+    assert loss() < first
+
+
+@every_method
+def test_answering_leaves_no_trace(bench, name):
+    learned = bench(name).learn()
+    before, active = weights(learned), learned.adapters.active
+    for domain in (*DOMAINS, "unheard_of", None):
+        with learned.method.answering(domain), torch.inference_mode():
+            learned.base.model(input_ids=offered(0).batches[0]["input_ids"], use_cache=False)
+    assert learned.adapters.active == active
+    assert equal(before, weights(learned))
+    trainable = {id(p) for p in learned.base.model.parameters() if p.requires_grad}
+    assert {id(p) for p in learned.method.parameters()} <= trainable
+
+
+@every_method
+def test_the_price_is_stated_and_whole(bench, name):
+    learned = bench(name).learn()
+    cost = learned.method.cost()
+    assert cost.trainable == sum(p.numel() for p in learned.method.parameters()) > 0
+    kept = learned.method.state().tensors
+    active = {id(p) for p in learned.method.parameters()}
+    beside = sum(
+        t.nbytes
+        for key, t in kept.items()
+        if not (key.startswith(f"adapter/{learned.adapters.active}/"))
+    )
+    assert active
+    # whatever a new process would need beside the adapter in training is charged
+    assert cost.stored_bytes >= beside
+    assert cost.stored_examples >= 0
+
+
+@every_method
+def test_the_plan_counts_what_is_trained(bench, name):
+    learned, trained = bench(name), 0
+    for index in range(len(DOMAINS)):
+        phase = offered(index)
+        learned.method.begin_phase(phase)
+        trained += len(learned.method.curriculum(phase))
+        learned.method.end_phase(phase)
+    assert trained == type(learned.method).budgets(len(DOMAINS)) * STEPS
+
+
+@every_method
+def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, tmp_path):
+    straight = weights(bench(name).learn(2))
+
+    killed = bench(name).learn(1)
+    killed.method.begin_phase(offered(1))
+    training = PhaseTraining(killed.method, offered(1), SETTINGS, killed.seeds)
+    for _ in range(2):
+        training.advance()
+    state = killed.method.state()
+    tensors = {**state.tensors, **training.state()}
+    save_file({k: t.contiguous() for k, t in tensors.items()}, tmp_path / "checkpoint.safetensors")
+    about = json.dumps(state.about)  # what goes into a checkpoint is plain JSON
+
+    resumed, saved = bench(name), load_file(tmp_path / "checkpoint.safetensors")
+    resumed.method.restore(State(saved, json.loads(about)))
+    training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
+    training.restore(saved, 2)
+    while training.step < training.steps:
+        training.advance()
+    resumed.method.end_phase(offered(1))
+    assert equal(straight, weights(resumed))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in registry.names("method") if registry.load("method", n).METHOD.plain_first_phase],
+)
+def test_a_plain_first_phase_is_the_default_one_byte_for_byte(bench, name):
+    learned = bench(name)
+    learned.method.begin_phase(offered(0))
+    training = PhaseTraining(learned.method, offered(0), SETTINGS, learned.seeds)
+    rows = []
+    while training.step < training.steps:
+        rows += training.advance()
+    default = bench(None)
+    default.method.begin_phase(offered(0))
+    theirs = PhaseTraining(default.method, offered(0), SETTINGS, default.seeds)
+    expected = []
+    while theirs.step < theirs.steps:
+        expected += theirs.advance()
+    assert [row.fact() for row in rows] == [row.fact() for row in expected]
+    mine = learned.adapters.tensors(learned.adapters.active)
+    assert equal(mine, default.adapters.tensors("shared"))
+
+
+@every_method
+def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name):
+    learned, fresh = bench(name), 0
+    for index in range(len(DOMAINS)):
+        phase = offered(index)
+        learned.method.begin_phase(phase)
+        mine = learned.adapters.tensors(learned.adapters.active)
+        if not any(tensor.any() for key, tensor in mine.items() if "lora_B" in key):
+            fresh += 1
+            other = bench(None)
+            other.adapters.fresh("anything", index)
+            assert equal(mine, other.adapters.tensors("anything"))
+        training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
+        while training.step < training.steps:
+            training.advance()
+        learned.method.end_phase(phase)
+    assert fresh >= 1  # the first phase begins with one
+
+
+@every_method
+def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    learned = bench(name).learn(1)
+    active = learned.adapters.active
+    tensors = {k: t.contiguous() for k, t in learned.adapters.tensors(active).items()}
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    (tmp_path / "adapter_config.json").write_text(json.dumps(learned.adapters.config()))
+    plain = AutoModelForCausalLM.from_pretrained(tiny_base, local_files_only=True)
+    theirs = PeftModel.from_pretrained(plain, tmp_path)
+    ids = offered(0).batches[0]["input_ids"]
+    with learned.method.answering(DOMAINS[0]), torch.inference_mode():
+        mine = learned.base.model(input_ids=ids, use_cache=False).logits
+        assert torch.equal(mine, theirs(input_ids=ids, use_cache=False).logits)
+
+
+@every_method
+def test_its_settings_are_checked_before_any_work(name):
+    module = registry.load("method", name)
+    known = {field.name for field in fields(module.Config)}
+    assert registry.resolve(name, asdict(module.EXAMPLE)) == module.EXAMPLE
+    with pytest.raises(ConfigError, match="it knows"):
+        registry.resolve(name, {"no_such_setting": 1})
+    assert "no_such_setting" not in known
+
+
+@every_method
+def test_the_docstring_names_its_source(name):
+    text = registry.load("method", name).__doc__
+    assert "source " in text
+    assert "departures " in text
+
+
+@every_method
+def test_it_knows_its_past_only(name):
+    assert {field.name for field in fields(Phase)} == {"index", "domain", "batches"}
+
+
+@every_method
+def test_its_invariants_hold_while_it_learns(bench, name):
+    learned = bench(name)
+    for index in range(len(DOMAINS)):
+        phase = offered(index)
+        learned.method.begin_phase(phase)
+        training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
+        while training.step < training.steps:
+            for row in training.advance()[1:]:
+                assert abs(row.value - row.promised) <= row.tolerance, row
+        learned.method.end_phase(phase)

@@ -1,0 +1,355 @@
+"""Whole runs on a tiny base: the same facts however a run goes, and nothing lost if it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("torch")
+
+from classay import runner, study
+from classay import suite as suites
+from classay.errors import ConfigError, LedgerError, StreamError
+from classay.evidence.instrument import checks
+from classay.layout import Cell, RunFolder
+from classay.ledger import read
+from classay.provenance import manifest
+from classay.provenance.verify import same_facts, verify
+from classay.records import EvalRow, PhaseRow, ResumeRow, StepRow
+
+FAULTS = '''
+"""Methods that fail on purpose.
+
+source      none
+departures  none
+"""
+import os, signal
+from dataclasses import dataclass
+import torch
+from classay.method import Method
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    what: str
+    once: str = ""
+
+class Faulty(Method):
+    """Naive LoRA until the third step of its second phase."""
+
+    def begin_phase(self, phase):
+        super().begin_phase(phase)
+        self.index, self.step = phase.index, 0
+
+    def restore(self, state):
+        super().restore(state)
+        self.index, self.step = 1, 99
+
+    def loss(self, batch):
+        terms = super().loss(batch)
+        self.step += 1
+        if self.index == 1 and self.step == 3:
+            if self.config.once:
+                if os.path.exists(self.config.once):
+                    return terms
+                open(self.config.once, "w").close()
+            if self.config.what == "nan":
+                return {"lm": terms["lm"] * float("nan")}
+            if self.config.what == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.config.what == "bug":
+                raise ValueError("a mistake in the method")
+            if self.config.what == "oom":
+                raise MemoryError("no room for the attention matrix")
+        return terms
+
+METHOD, EXAMPLE = Faulty, Config(what="none")
+'''
+
+
+@pytest.fixture
+def faults(tmp_path, monkeypatch) -> None:
+    """A real plug-in: a distribution with an entry point, as pip would leave it."""
+    site = tmp_path / "site"
+    info = site / "classay_faults-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "classay_faults.py").write_text(FAULTS)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: classay-faults\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[classay.methods]\nfaulty = classay_faults\n")
+    monkeypatch.syspath_prepend(str(site))
+
+
+@pytest.fixture
+def run(suite_file, tiny_base, tmp_path):
+    """Run the tiny suite with some keys changed; returns its study and what tasks said."""
+
+    def go(out: str = "runs", jobs: int = 1, share: bool = True, **changes):
+        path = suite_file
+        if changes:
+            path = suite_file.with_name("changed.yaml")
+            path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | changes))
+        suite = suites.load(path, {"base.path": str(tiny_base)})
+        options = runner.Options(suite_file.parent, tmp_path / out, "cpu", jobs, 1, share)
+        folder = runner.prepare(suite, options)
+        said: dict[str, str] = {}
+        runner.execute(folder, options, lambda name, done: None, said.__setitem__)
+        manifest.write(folder)
+        return study.load(folder.path), said
+
+    return go
+
+
+def ledger(found: study.Study, cell: Cell) -> Path:
+    return found.folder.cell(cell) / "ledger.jsonl"
+
+
+def test_a_run_comes_to_its_end_and_the_instrument_is_sound(run):
+    found, said = run(jobs=2)
+    assert set(said.values()) == {""}
+    assert [record.state for record in found.cells] == ["done"] * 3
+    assert {check.name: check.passed for check in checks(found)} == {
+        check.name: True for check in checks(found)
+    }
+    assert verify(found.folder) == []
+    # T + 1 rows, T domains and the general one, nothing missing
+    assert found.loss("naive_lora").shape == (1, 4, 3)
+    assert found.general("frozen").shape == (1, 4)
+    # naive learned something, and FROZEN's earlier domains are where they were, to the bit
+    losses = found.loss("frozen")[0]
+    assert (losses[0] > losses.diagonal(offset=-1)).all()
+    assert (losses[1:, 0] == losses[1, 0]).all()
+
+
+def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run):
+    first, _ = run("first")
+    second, _ = run("second", jobs=2)
+    alone, _ = run("alone", share=False)
+    assert same_facts(first.folder, second.folder) == []
+    assert same_facts(first.folder, alone.folder) == []
+    adapters = [sorted(p.name for p in s.folder.path.glob("adapters/*")) for s in (first, alone)]
+    assert adapters[0] == adapters[1]
+    # and sharing did happen in one and not in the other
+    shared = [r.shared for r in first.cells[0].of(StepRow) if r.phase == 0]
+    assert shared == ["shared/first-river-s0"] * 4
+    assert not any(r.shared for cell in alone.cells for r in (*cell.of(StepRow), *cell.of(EvalRow)))
+    assert not (alone.folder.path / "shared").exists()
+
+
+def test_shared_work_is_charged_in_full(run):
+    found, _ = run()
+    phases = [record.of(PhaseRow)[0] for record in found.cells]
+    assert {phase.tokens_trained for phase in phases} == {256}
+    assert all(phase.seconds > 0 for phase in phases)
+
+
+def test_a_second_run_trains_nothing(run):
+    first, _ = run()
+    before = {p: p.read_bytes() for p in first.folder.path.rglob("ledger.jsonl")}
+    _, said = run()
+    assert said == {}
+    assert {p: p.read_bytes() for p in first.folder.path.rglob("ledger.jsonl")} == before
+
+
+def test_the_order_of_domains_changes_neither_batches_nor_first_bytes(run):
+    found, _ = run(
+        orders=[["river", "oven", "clock"], ["clock", "oven", "river"]],
+        methods={"naive_lora": {}},
+    )
+    one, other = found.runs("naive_lora", 0)[0], found.runs("naive_lora", 1)[0]
+    batches = [{r.batch for r in c.of(StepRow) if r.phase == i} for c, i in ((one, 2), (other, 0))]
+    assert batches[0] == batches[1]
+    assert one.head.stream != other.head.stream
+    assert found.orders == [["river", "oven", "clock"], ["clock", "oven", "river"]]
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["all processes", "the parent alone"])
+def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
+    run, suite_file, tiny_base, tmp_path, whole_group
+):
+    long = {"tokens_per_domain": 12800, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
+    straight, _ = run("straight", training=long, methods={"naive_lora": {}, "frozen": {}})
+    changed = suite_file.with_name("changed.yaml")
+    command = [sys.executable, "-P", "-m", "classay", "run", str(changed), "--jobs", "2"]
+    command += ["--base", str(tiny_base), "--data", str(suite_file.parent)]
+    command += ["--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    cell = tmp_path / "killed" / straight.folder.path.name / "cells" / "naive_lora-o0-s0"
+    patience = time.monotonic() + 120
+    while time.monotonic() < patience:
+        path = cell / "ledger.jsonl"
+        if path.exists() and b'"phase":1,"schema":1,"seconds"' in path.read_bytes():
+            break
+        time.sleep(0.005)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    rows = read(cell / "ledger.jsonl") if cell.exists() else []
+    assert len(rows) > 0, "the cell had begun"
+    ended = runner.state(RunFolder(cell.parents[1]), Cell("naive_lora", 0, 0))[0]
+    assert ended == "running", "the kill came in mid-cell"
+    resumed, _ = run("killed", training=long, methods={"naive_lora": {}, "frozen": {}})
+    assert same_facts(straight.folder, resumed.folder) == []
+    found = read(ledger(resumed, Cell("naive_lora", 0, 0)))
+    assert any(isinstance(row, ResumeRow) and (row.phase, row.step) != (0, 0) for row in found)
+    assert verify(resumed.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "failure", "words"),
+    [
+        ("nan", "diverged", "phase 1 .*, step 2: lm = nan.*Lower the learning rate"),
+        ("kill", "infrastructure", "killed by signal 9"),
+        ("bug", "bug", "ValueError: a mistake in the method"),
+        ("oom", "oom", "no room for the attention matrix"),
+    ],
+)
+def test_a_cell_that_fails_is_named_and_the_others_finish(run, faults, what, failure, words):
+    import re
+
+    found, said = run(methods={"faulty": {"what": what}, "frozen": {}})
+    broken, fine = found.cells
+    assert (broken.state, fine.state) == ("failed", "done")
+    assert broken.end.failure == failure
+    assert re.search(words, broken.end.error, re.DOTALL)
+    assert re.search(words, said["faulty-o0-s0"], re.DOTALL)
+    # nothing recorded is lost: the whole first phase stands, and the chain holds
+    steps = [(row.phase, row.step) for row in broken.of(StepRow)]
+    assert steps[:4] == [(0, 0), (0, 1), (0, 2), (0, 3)]
+    assert verify(found.folder) == []
+    if what == "nan":
+        assert steps[4:] == [(1, 0), (1, 1)]  # up to the step before, checkpoint or not
+
+
+def test_a_failed_cell_is_run_again_under_the_same_seed_and_kept(run, faults, tmp_path):
+    once = {"what": "kill", "once": str(tmp_path / "happened")}
+    found, _ = run(methods={"faulty": once})
+    assert found.cells[0].state == "failed"
+    options = runner.Options(Path(), tmp_path / "runs")
+    assert runner.retry(found.folder) == ["faulty-o0-s0"]
+    runner.execute(found.folder, options, lambda n, d: None, lambda n, s: None)
+    manifest.write(found.folder)
+    again = study.load(found.folder.path)
+    assert again.cells[0].state == "done"
+    assert again.cells[0].head.attempt == 2
+    kept = read(found.folder.path / "failed" / "faulty-o0-s0-1" / "ledger.jsonl")
+    assert kept[-1].status == "failed"
+    assert verify(found.folder) == []
+
+
+def test_a_full_disk_stops_the_cell_and_it_goes_on_when_there_is_room(run, tmp_path, monkeypatch):
+    import errno
+
+    from classay import cell as life
+    from classay import checkpoint
+
+    found, _ = run("straight", methods={"naive_lora": {}})
+    suite_folder = RunFolder(tmp_path / "full" / found.folder.path.name)
+    # prepare without running: the same suite in another folder
+    monkeypatch.setattr(runner.local, "run", lambda *a: None)
+    run("full", methods={"naive_lora": {}})
+    monkeypatch.undo()
+    cell = Cell("naive_lora", 0, 0)
+    writes = []
+
+    def full(path, data):
+        writes.append(path)
+        if len(writes) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(path, data)
+
+    original = checkpoint.write_atomically
+    monkeypatch.setattr(checkpoint, "write_atomically", full)
+    with pytest.raises(life.Interrupted, match=r"(?s)the disk refused.*Free some space"):
+        life.run(suite_folder, cell, False, 1, lambda share: None)
+    monkeypatch.undo()
+    assert runner.state(suite_folder, cell)[0] == "running"
+    recorded = read(suite_folder.cell(cell) / "ledger.jsonl")
+    assert len(recorded) > 1
+    resumed, said = run("full", share=False, methods={"naive_lora": {}})
+    assert said["naive_lora-o0-s0"] == ""
+    assert same_facts(found.folder, resumed.folder) == []
+    now = [r for r in read(ledger(resumed, cell)) if not isinstance(r, ResumeRow)]
+    assert [r.fact() for r in now[: len(recorded)]] == [r.fact() for r in recorded]
+
+
+def test_the_disk_refusing_a_row_is_no_failure_of_the_cell(run, tmp_path, monkeypatch):
+    import errno
+
+    from classay import cell as life
+    from classay import ledger as ledgers
+
+    monkeypatch.setattr(runner.local, "run", lambda *a: None)
+    found, _ = run(methods={"naive_lora": {}})
+    monkeypatch.undo()
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ledgers.os, "fsync", full)
+    with pytest.raises(life.Interrupted, match=r"(?s)the disk refused.*recorded before are whole"):
+        life.run(found.folder, Cell("naive_lora", 0, 0), False, 1, lambda share: None)
+    monkeypatch.undo()
+    rows = read(ledger(found, Cell("naive_lora", 0, 0)))
+    assert rows
+    assert runner.state(found.folder, Cell("naive_lora", 0, 0))[0] == "running"
+
+
+def test_changed_data_is_another_run_and_pinned_data_is_refused(run, suite_file):
+    first, _ = run(methods={"frozen": {}})
+    path = suite_file.parent / "river.jsonl"
+    path.write_text(path.read_text().replace("river 3:", "river three:"))
+    second, _ = run(methods={"frozen": {}})
+    assert first.folder.path != second.folder.path
+    stream = yaml.safe_load(suite_file.read_text())["stream"]
+    stream["domains"][0]["source"]["sha256"] = "0" * 64
+    with pytest.raises(StreamError, match=r"(?s)river\.jsonl has sha256 .*written for 0000"):
+        run(methods={"frozen": {}}, stream=stream)
+
+
+def test_a_row_changed_between_two_runs_is_refused(run):
+    found, _ = run(methods={"naive_lora": {}, "frozen": {}})
+    path = ledger(found, Cell("naive_lora", 0, 0))
+    path.write_bytes(path.read_bytes().replace(b'"lr":0.02', b'"lr":0.03', 1))
+    with pytest.raises(LedgerError, match=r"ledger\.jsonl, row \d+ does not follow"):
+        study.load(found.folder.path)
+    assert any("row" in sentence for sentence in verify(found.folder))
+
+
+def test_a_run_begun_by_other_code_is_not_gone_on_with(run, monkeypatch):
+    run(methods={"frozen": {}})
+    monkeypatch.setattr(runner.circumstances, "code", lambda: "f" * 64)
+    with pytest.raises(ConfigError, match=r"(?s)begun by other code .*ffffffffffff.*--out"):
+        run(methods={"frozen": {}})
+
+
+def test_settings_are_refused_before_any_work(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"methods\.frozen has the settings \['rank'\]"):
+        run(methods={"frozen": {"rank": 3}})
+    assert not (tmp_path / "runs").exists()
+
+
+def test_bf16_obeys_the_same_laws(run):
+    base = {"dtype": "bf16"}
+    found, _ = run("one", base=base, methods={"naive_lora": {}, "frozen": {}})
+    again, _ = run("two", jobs=2, share=False, base=base, methods={"naive_lora": {}, "frozen": {}})
+    assert same_facts(found.folder, again.folder) == []
+    assert all(check.passed for check in checks(found))
+    assert {record.head.dtype for record in found.cells} == {"bf16"}
+
+
+def test_dropout_is_reproducible_and_survives_a_resume(run):
+    adapter = {"rank": 2, "alpha": 4, "dropout": 0.3}
+    first, _ = run("one", adapter=adapter)
+    again, _ = run("two", share=False, adapter=adapter)
+    assert same_facts(first.folder, again.folder) == []

@@ -1,0 +1,240 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from classay import registry
+from classay.errors import ClassayError, UnknownName
+from classay.evidence.rerun import judge
+from classay.reports import render as module
+from classay.reports.headline import headline
+from classay.reports.render import render, visible
+from classay.reports.sections import cost
+
+BANNED = ("significant", "proved", "proven", "compliant", "fraud")
+TWO_ORDERS = {"orders": [["first", "second", "third"], ["third", "second", "first"]]}
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+class Reader(HTMLParser):
+    """Collects what a test asks for."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.words, self.ids = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for key, value in attrs if key == "id"]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def page(study, judged=None):
+    return render(study, judged or judge(study))
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    return reader
+
+
+def words(html):
+    return re.sub(r"[ \n]+", " ", " ".join(read(html).words))
+
+
+def all_passed(study):
+    judged = judge(study)
+    return judged._replace(checks=[check._replace(passed=True) for check in judged.checks])
+
+
+def test_the_first_screen_says_who_retains_best_by_how_much_and_whether_to_believe_it(build):
+    study = build()
+    found = headline(study, all_passed(study), 0)
+    assert found.status == "good"
+    assert found.text == (
+        f"FROZEN retains best: its loss on earlier domains changed by 0.00{NBSP}% in every one of "
+        "3 seeds."
+    )
+    assert [mark.text for mark in found.marks] == ["All 7 instrument checks passed."]
+    # naive drifts by 2 · 10 % and 10 % under seed 0, by 2 · 11 % and 11 % under seed 2
+    assert f"+15.75{NBSP}% on average, between +15.00{NBSP}% and +16.50{NBSP}%" in found.details[1]
+    assert "the ranges do not overlap" in found.details[1]
+
+
+def test_a_check_that_could_not_be_made_is_not_counted_as_passed(build):
+    found = headline(build(), judge(build()), 0)
+    assert found.marks[0].status == "unknown"
+    assert "5 of 7 instrument checks passed; not made:" in found.marks[0].text
+
+
+def test_the_same_study_gives_the_same_bytes(build):
+    assert page(build()) == page(build())
+
+
+def test_a_bound_is_shown_apart_and_never_named_best(build):
+    study = build({"methods": {"naive_lora": None, "joint": None}, "statistics.margin": 50})
+    assert headline(study, judge(study), 0).text.startswith("NAIVE_LORA retains best")
+    assert "Bounds, for scale" in words(page(study))
+    assert "The plan's reference, frozen, is not in this run." in words(page(study))
+
+
+def test_methods_that_retain_equally_well_are_named_together(build):
+    study = build({"methods": {"frozen": None, "frozen_too": None}})
+    twins = [j._replace(drift=(0.0, 0.0, 0.0), gain=1.0) for j in judge(study).judgements]
+    found = headline(study, judge(study)._replace(judgements=twins), 0)
+    assert found.text.startswith("FROZEN and FROZEN_TOO retain best")
+
+
+def test_who_learned_nothing_is_not_ranked(build):
+    study = build()
+    judged = judge(study)
+    idle = [j._replace(gain=0.0) if j.method == "frozen" else j for j in judged.judgements]
+    found = headline(study, judged._replace(judgements=idle), 0)
+    assert found.text.startswith("NAIVE_LORA retains best")
+    assert found.details[-1] == (
+        "FROZEN is not ranked: it did not learn every domain, so it had less to forget."
+    )
+
+
+def test_a_failed_cell_is_shown_and_every_aggregate_without_it_is_incomplete(build):
+    study = build(failed={"naive_lora-o0-s1": "Loss is nan at /home/someone/runs/x, step 3"})
+    html = page(study)
+    text = words(html)
+    assert "Loss is nan at …/x, step 3" in text
+    assert "/home" not in html
+    assert "NAIVE_LORA is not ranked: incomplete (2 of 3 seeds)" in text
+    # wherever the method heads a row or a column, the remark stands with it
+    heads = re.findall(r"<th[^>]*>\s*<code>naive_lora</code>(.*?)</th>", html, re.DOTALL)
+    assert len(heads) > 8
+    assert all("incomplete (2 of 3 seeds)" in head for head in heads)
+
+
+def test_a_run_without_a_finished_cell_has_a_report(build):
+    names = [f"{method}-o0-s{seed}" for method in ("naive_lora", "frozen") for seed in range(3)]
+    text = words(page(build(failed=dict.fromkeys(names, "gone"))))
+    assert "No method can be named." in text
+    assert "not estimable (n = 0)" in text
+
+
+def test_one_seed_is_not_estimable(build):
+    study = build({"seeds": [0]})
+    text = words(page(study))
+    assert "not estimable (n = 1)" in text
+    assert f"FROZEN retains best: its loss on earlier domains changed by 0.00{NBSP}% in the only" \
+        in text  # fmt: skip
+    assert "No verdict: 1 seed(s); a verdict needs 3" in text
+    assert headline(study, judge(study), 0).status == "unknown"
+
+
+def test_when_the_instrument_failed_nothing_is_concluded_anywhere(build, moved):
+    study = moved(build())
+    judged = judge(study)
+    html = page(study, judged)
+    assert "The instrument failed, so nothing is concluded about any method." in words(html)
+    assert "1 of 7 instrument checks failed: FROZEN does not drift." in words(html)
+    assert 'class="mark bad">FAILED' in html
+    assert html.count('class="mark bad">instrument failed') == len(judged.judgements)
+    assert 'class="mark good">supported' not in html
+    assert "retains best" not in html
+
+
+@pytest.mark.parametrize("place", ["title", "intended_use", "stream.domains.0.licence"])
+def test_hostile_text_is_shown_and_does_nothing(build, place):
+    html = page(build({place: "<script>alert(1)</script> \x1b[31m \u202etxt.exe \u200b & more"}))
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    for code in ("⟨U+001B⟩", "⟨U+202E⟩", "⟨U+200B⟩"):
+        assert code in html
+    assert not {"\x1b", "\u202e", "\u200b"} & set(html)
+
+
+def test_a_lone_surrogate_does_not_stop_the_report():
+    assert visible("\ud800x") == "⟨U+D800⟩x"
+
+
+def test_nothing_is_fetched_and_no_script_can_run(build):
+    html = page(build())
+    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in html
+    reader = read(html)
+    assert "script" not in {tag for tag, _ in reader.tags}
+    for _, attributes in reader.tags:
+        assert not [key for key in attributes if key.startswith("on")]
+        for key in ("src", "href", "xlink:href"):
+            assert (attributes.get(key) or "#").startswith(("#", "data:"))
+    assert "http" not in html.replace("http-equiv", "")
+    assert "@import" not in html
+
+
+def test_ids_are_unique_and_every_link_in_the_page_leads_somewhere(build):
+    reader = read(page(build(TWO_ORDERS)))
+    assert len(reader.ids) == len(set(reader.ids))
+    links = {a["href"][1:] for tag, a in reader.tags if tag == "a"}
+    assert links <= set(reader.ids)
+
+
+def test_every_table_has_a_caption_and_every_header_a_scope(build):
+    reader = read(page(build()))
+    tags = [tag for tag, _ in reader.tags]
+    assert tags.count("table") == tags.count("caption") > 10
+    assert all(a.get("scope") in ("row", "col") for tag, a in reader.tags if tag == "th")
+    assert tags.count("svg") == tags.count("figure") == 2
+
+
+def test_every_order_is_named_and_has_a_verdict(build):
+    text = words(page(build(TWO_ORDERS)))
+    assert "Order 1: first → second → third" in text
+    assert "Order 2: third → second → first" in text
+    assert text.count("retains best") == 2
+
+
+@pytest.mark.parametrize("changes", [{}, {"methods": {"frozen": None, "joint": None}}])
+def test_words_that_claim_too_much_are_absent(build, changes):
+    text = page(build(changes)).lower()
+    assert [word for word in BANNED if word in text] == []
+
+
+def test_without_the_yardstick_a_ratio_of_seconds_is_not_estimable(build):
+    study = build({"methods": {"frozen": None}})
+    (table,) = [b for b in cost.build(study, judge(study)) if b.kind == "table"]
+    at = [str(head) for head in table.header].index("Seconds a step / naive_lora")
+    assert [row[at] for row in table.rows] == ["not estimable (n = 0)"]
+
+
+def test_a_demonstration_says_so_before_anything_else(build):
+    banner = "demonstration: random weights; says nothing about any method"
+    html = page(build({"base.demonstration": True}))
+    assert html.index(banner) < html.index("<h1>")
+    assert banner not in page(build())
+
+
+def test_cells_that_ran_elsewhere_are_told_apart(build):
+    study = build()
+    record = study.cells[0]
+    head = record.head.model_copy(update={"dirty": True})
+    object.__setattr__(record, "rows", (head, *record.rows[1:]))
+    text = words(page(study))
+    assert "Cells differ in" in text
+    assert "changed since the commit" in text
+    assert "Cells differ in" not in words(page(build()))
+
+
+def test_the_folder_of_the_run_is_not_printed(build, tmp_path):
+    assert str(tmp_path) not in page(build())
+
+
+def test_a_report_too_large_to_open_is_refused(build, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    with pytest.raises(ClassayError, match=r"bytes and may have 1,000\.\n  .*fewer methods"):
+        page(build())
+
+
+def test_an_unknown_profile_is_an_error_that_lists_the_known(build):
+    with pytest.raises(UnknownName, match=r"no profile is called 'ran'\. Did you mean 'run'"):
+        render(build(), judge(build()), "ran")
+
+
+def test_the_profile_has_every_section_that_is_built_in():
+    assert sorted(module._profile("run")["sections"]) == registry.names("section")
