@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from classay.errors import ConfigError, UnknownName
+from classay.suite import Suite
 
 PACKAGES = {
     "method": "classay.methods",
@@ -73,6 +74,24 @@ def resolve(method: str, config: Mapping[str, Any]) -> Any:
             f"  Give each a value in the suite."
         )
     return accepts(**config)
+
+
+def check(suite: Suite) -> None:
+    """Check every name and setting of a suite that a module has a say in, before any work.
+
+    raises  UnknownName, ConfigError
+    """
+    for method, config in suite.methods.items():
+        resolve(method, config)
+    name = suite.statistics.retention
+    metric = load("metric", name)
+    if metric.INPUT != "loss" or not metric.LOWER_IS_BETTER:
+        raise ConfigError(
+            f"statistics.retention is {name!r}, which reads {metric.INPUT}s and calls "
+            f"{'less' if metric.LOWER_IS_BETTER else 'more'} better.\n  The margin bounds a rise "
+            f"of loss, so a metric of losses is needed of which less is better, for instance "
+            f"drift_prior_vs_own."
+        )
 
 
 def suites() -> dict[str, Path]:

@@ -55,8 +55,7 @@ def prepare(suite: Suite, options: Options) -> RunFolder:
     raises   ConfigError, StreamError   before any work
     """
     environment(options.online)
-    for method, config in suite.methods.items():
-        registry.resolve(method, config)
+    registry.check(suite)
     records = [sources.load(d, options.data, options.online) for d in suite.evaluated()]
     if suite.base.demonstration:
         files = demonstration.base(options.out / "demonstration-base", records)

@@ -31,7 +31,7 @@ class Strict(BaseModel):
 class JsonLines(Strict):
     """A local JSON Lines file; one record a line."""
 
-    kind: Literal["jsonl"] = "jsonl"
+    kind: Literal["jsonl"]
     path: str  # relative to --data, else to the suite file
     sha256: Hex64 | None = None  # of the file; a changed file is refused
 

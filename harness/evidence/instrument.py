@@ -136,7 +136,8 @@ def _base_unmoved(study: Study) -> Check:
     return Check(
         "The base never moved",
         kinds == 1 if digests else None,
-        f"digested {len(digests)} times, before and after every phase: {kinds} different value(s)",
+        f"digested {len(digests):,} times, before and after every phase: "
+        + ("all equal" if kinds == 1 else f"{kinds} different values"),
         "every method starts from, and adds to, the same frozen weights",
     )
 
@@ -155,7 +156,7 @@ def _same_offer(study: Study) -> Check:
     return Check(
         "All methods were offered the same",
         (off == 0 and len(streams) == len(expected)) if offered else None,
-        f"{len(offered)} phases of {budget} tokens each, {off} of another size; {len(streams)} "
+        f"{len(offered)} phases of {budget:,} tokens each, {off} of another size; {len(streams)} "
         f"stream digest(s) for {len(expected)} pair(s) of seed and order",
         "the same batches, in the same order; what a method trains on beyond them is charged to it",
     )
@@ -182,7 +183,7 @@ def _holdout_unseen(study: Study) -> Check:
     return Check(
         "The hold-out is unseen",
         exact == 0,
-        f"{items} hold-out and probe items against all training text: {exact} equal; the largest "
+        f"{items:,} hold-out and probe items against all training text: {exact} equal; the largest "
         f"share of an item's 13-grams found in training text is {largest:.0%}",
         "a test that was trained on measures memory",
     )

@@ -29,6 +29,7 @@ def write(folder: RunFolder) -> str:
             _relative(folder, path): dict(zip(("rows", "head"), head_of(path), strict=True))
             for path in folder.ledgers()
         },
+        "report": _digest(folder.report) if folder.report.exists() else None,
         "files": {
             name: {"bytes": path.stat().st_size, "sha256": _digest(path)}
             for name, path in recorded(folder).items()

@@ -155,7 +155,7 @@ def test_a_snapshot_has_the_digest_of_the_same_records_in_json_lines(snapshot, r
         for row in by_split[split]
     ]
     (tmp_path / "same.jsonl").write_bytes(lines(rows))
-    same = {"name": "river", "source": {"path": "same.jsonl"}, "licence": "none"}
+    same = {"name": "river", "source": {"kind": "jsonl", "path": "same.jsonl"}, "licence": "none"}
     domain = Domain.model_validate(same | {"splits": {"holdout": "test"}})
     assert sources.load(domain, tmp_path).digest == ours.digest
 
