@@ -7,6 +7,7 @@ row, and a cell that was killed goes on from its checkpoint.
 from __future__ import annotations
 
 import resource
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -117,30 +118,27 @@ def run(folder: RunFolder, cell: Cell, share: bool, attempt: int, tell: Tell) ->
     """
     started = time.perf_counter()
     bench = Bench(folder, cell.seed)
-    ledger = Ledger(folder.cell(cell) / "ledger.jsonl", cell.name)
-    life = _Life(bench, cell, ledger, share, attempt, tell)
-    with attention(bench.device):
+    path = folder.cell(cell) / "ledger.jsonl"
+    with Ledger(path, cell.name) as ledger, attention(bench.device):
+        life = _Life(bench, cell, ledger, share, attempt, tell)
+
+        def end(**fields: Any) -> None:
+            seconds = time.perf_counter() - started
+            ledger.end(base=bench.base.digest(), seconds=seconds, **fields)
+
         try:
             life.live()
         except Interrupted:
             raise
         except (CellError, MemoryError, OSError, RuntimeError) as error:
-            failure = failure_of(error)
             ledger.append(life.pending)
-            ledger.end(
-                status="failed",
-                failure=failure,
-                error=str(error),
-                base=bench.base.digest(),
-                seconds=time.perf_counter() - started,
-            )
+            failure = failure_of(error)
+            end(status="failed", failure=failure, error=str(error))
             if failure == "bug":
                 raise
-            return
-    ledger.end(status="done", base=bench.base.digest(), seconds=time.perf_counter() - started)
-    life.checkpoint_path.unlink(missing_ok=True)
-    for path in life.states.glob("*"):
-        path.unlink()
+        else:
+            end(status="done")
+            life.tidy()
 
 
 def failure_of(error: BaseException) -> str:
@@ -169,10 +167,16 @@ class _Life:
         self.states = ledger.path.with_name("states")
 
     def live(self) -> None:
+        """From where it is to the last domain."""
         place = self._begin()
         for index in range(place.phase, len(self.order)):
             self._learn(index, place)
             place = Checkpoint(index + 1, 0, {}, {})
+
+    def tidy(self) -> None:
+        """Remove what only an unfinished cell needs."""
+        self.checkpoint_path.unlink(missing_ok=True)
+        shutil.rmtree(self.states, ignore_errors=True)
 
     def _begin(self) -> Checkpoint:
         place = resume(self.checkpoint_path, self.ledger)
@@ -219,6 +223,7 @@ class _Life:
             seconds = self._train(training, place.about.get("seconds", 0.0) if resumed else 0.0)
             peak = self.bench.peak_bytes()
         cost = self.method.cost()
+        self.method.model.eval()
         self.method.end_phase(phase)
         kept = self.method.cost()
         state = self.method.state()

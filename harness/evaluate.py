@@ -110,6 +110,7 @@ def score(scorer: Scorer, items: Items) -> NDArray[np.float64]:
     import torch
     from torch.nn.functional import cross_entropy
 
+    scorer.model.eval()
     nats = np.zeros(len(items.names))
     for first in range(0, len(nats), scorer.batch):
         rows = slice(first, first + scorer.batch)
@@ -134,6 +135,7 @@ def hidden_states(scorer: Scorer, method: Method, tokens: Tokens, count: int) ->
     """Hidden states of the first hold-out items, one tensor a layer, embeddings first."""
     import torch
 
+    scorer.model.eval()
     width = int(tokens.holdout.lengths[:count].min())  # unpadded
     ids = torch.from_numpy(tokens.holdout.ids[:count, :width].astype(np.int64)).to(scorer.device)
     with answering(method, ORACLE, tokens.name), torch.inference_mode():

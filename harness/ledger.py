@@ -41,11 +41,21 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         # held until this object goes: a run that was killed may still have a cell dying beside us
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_CREAT | os.O_WRONLY)
-        weakref.finalize(self, os.close, lock)
+        self._release = weakref.finalize(self, os.close, lock)
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.torn_bytes = _drop_torn_tail(path)
         self.rows: list[AnyRow] = list(read(path, cell)) if path.exists() else []
         self.head = _head(path, cell)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another writer in."""
+        self._release()
 
     @property
     def facts(self) -> int:

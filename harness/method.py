@@ -103,7 +103,10 @@ class Method:
         """Change the parameters after the optimizer step, for instance by projecting them back."""
 
     def end_phase(self, phase: Phase) -> None:
-        """Consolidate what was learned, for instance by estimating a Fisher matrix."""
+        """Consolidate what was learned, for instance by estimating a Fisher matrix.
+
+        Called with the model in evaluation mode: no dropout.
+        """
 
     def answering(self, domain: str | None) -> AbstractContextManager[object]:
         """Put the model in the state that answers questions about ``domain``.

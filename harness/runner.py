@@ -14,7 +14,7 @@ from classay import cell as cell_life
 from classay import circumstances, demonstration, registry, scans, shared, sources, stream
 from classay.base import TokenizerFiles, locate
 from classay.determinism import environment
-from classay.errors import ConfigError, Interrupted
+from classay.errors import ConfigError, Interrupted, LedgerError
 from classay.executors import local
 from classay.executors.local import Task
 from classay.layout import Cell, RunFolder, write_atomically
@@ -231,11 +231,13 @@ def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int) -> str:
     death = f"killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
     if cell is None:
         return f"{death}: {said or last}"
-    if code == Interrupted.exit_code:
+    if code in (Interrupted.exit_code, LedgerError.exit_code):
         return said
-    ledger = Ledger(folder.cell(cell) / "ledger.jsonl", cell.name)
-    if ledger.ended is None:
-        with suppress(Interrupted):
+    with (
+        Ledger(folder.cell(cell) / "ledger.jsonl", cell.name) as ledger,
+        suppress(Interrupted),
+    ):
+        if ledger.ended is None:
             ledger.end(
                 status="failed",
                 failure="infrastructure" if code < 0 else "bug",

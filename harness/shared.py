@@ -130,3 +130,4 @@ def _end(ledger: Ledger, bench: Bench, started: float, diverged: str | None = No
         base=bench.base.digest(),
         seconds=time.perf_counter() - started,
     )
+    ledger.close()

@@ -61,6 +61,7 @@ class PhaseTraining:
         import torch
 
         self.method, self.phase, self.settings = method, phase, settings
+        method.model.train()  # dropout is on; whoever evaluates turns it off
         self.batches = method.curriculum(phase)
         self.parameters = list(method.parameters())
         names = {id(p): name for name, p in method.model.named_parameters()}

@@ -348,8 +348,15 @@ def test_bf16_obeys_the_same_laws(run):
     assert {record.head.dtype for record in found.cells} == {"bf16"}
 
 
-def test_dropout_is_reproducible_and_survives_a_resume(run):
+def test_dropout_acts_in_training_only_and_is_reproducible(run):
     adapter = {"rank": 2, "alpha": 4, "dropout": 0.3}
+    plain, _ = run("plain")
     first, _ = run("one", adapter=adapter)
     again, _ = run("two", share=False, adapter=adapter)
     assert same_facts(first.folder, again.folder) == []
+    # it acts: with B = 0 the first loss is the base's, from the second step on masks matter
+    terms = [[r.terms["lm"] for r in s.cells[0].of(StepRow)] for s in (plain, first)]
+    assert terms[0][0] == terms[1][0]
+    assert terms[0][1] != terms[1][1]
+    # and not in evaluation: FROZEN, measured again and again, gives the same bits
+    assert all(check.passed for check in checks(first))

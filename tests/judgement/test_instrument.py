@@ -46,14 +46,12 @@ def test_every_check_passes_on_a_whole_run(good):
 def test_measurements_that_were_compared_are_counted(good):
     found = {name: check.found for name, check in examined(good).items()}
     # 3 seeds × (2 + 1 + 0): river again after oven and clock, oven again after clock
-    assert found[FROZEN] == (
-        "9 re-evaluations, 9 of them equal to the bit, 0 not measured"
-    )
+    assert found[FROZEN] == ("9 re-evaluations, 9 of them equal to the bit, 0 not measured")
     assert found[FRESH] == "9 of 9 finished cells evaluated again, 9 equal to the bit"
     # 3 methods under the first seed × 4 steps of the first phase
     assert found[TWICE] == "3 cells compared over 12 steps, 3 equal to the bit"
     # 9 cells × (3 phases × 3 + 1 at the end)
-    assert found[UNMOVED].startswith("digested 90 times")
+    assert found[UNMOVED] == "digested 90 times, before and after every phase: all equal"
     assert found[OFFERED].startswith("27 phases of 256 tokens each, 0 of another size")
     # frozen: 3 seeds × the second and third phase × 4 steps
     assert found[PROMISED] == "24 measurements, 0 outside their tolerance"
@@ -251,7 +249,7 @@ def test_a_base_that_moved_in_one_phase_is_seen(run, rewrite, field):
     rewrite(run, "cells/naive_lora-o0-s2", moved)
     check = only_failure(run)
     assert check.name == UNMOVED
-    assert check.found.endswith("2 different value(s)")
+    assert check.found.endswith("before and after every phase: 2 different values")
 
 
 def test_a_base_that_moved_at_the_very_end_is_seen(run, rewrite):

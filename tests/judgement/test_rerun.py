@@ -99,9 +99,7 @@ def test_fewer_than_three_seeds_are_no_test(record, tmp_path, seeds):
 def test_a_missing_cell_is_no_test(record, tmp_path, state):
     suite = {"seeds": [0, 1, 2, 3]}
     rises = rising(12, 12, 12, 12)
-    path = record(
-        tmp_path / "run", suite=suite, rises=rises, states={"naive_lora-o0-s3": state}
-    )
+    path = record(tmp_path / "run", suite=suite, rises=rises, states={"naive_lora-o0-s3": state})
     ours = naive(path)
     assert ours.verdict is Verdict.NOT_TESTED  # although three seeds are there
     assert ours.words == f"incomplete: naive_lora-o0-s3 is {state}"
@@ -155,9 +153,7 @@ def test_a_bound_that_has_not_begun_is_a_bound_all_the_same(record, tmp_path):
 
 def test_each_order_is_judged_by_itself(record, tmp_path):
     orders = [["river", "oven", "clock"], ["clock", "river", "oven"]]
-    path = record(
-        tmp_path / "run", suite={"orders": orders}, states={"naive_lora-o1-s0": "failed"}
-    )
+    path = record(tmp_path / "run", suite={"orders": orders}, states={"naive_lora-o1-s0": "failed"})
     found = judged(path)
     assert set(found) == {(m, o) for m in ("naive_lora", "frozen") for o in (0, 1)}
     assert found["naive_lora", 0].verdict is Verdict.CONTRADICTED

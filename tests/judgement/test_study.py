@@ -165,8 +165,7 @@ def test_methods_stay_in_the_order_of_the_suite(suite_file, tmp_path, monkeypatc
     (base / "config.json").write_text("{}")
     save_file({"w": np.zeros((2, 3), np.float32)}, base / "model.safetensors")
     raw = yaml.safe_load(suite_file.read_text())
-    raw["base"] = {"path": str(base)}
-    suite_file.write_text(yaml.safe_dump(raw, sort_keys=False))
+    raw |= {"base": {"path": str(base)}, "methods": {"naive_lora": {}, "frozen": {}, "joint": {}}}
     loaded = study.Suite.model_validate(raw)
     folder = runner.prepare(loaded, runner.Options(data=tmp_path, out=tmp_path / "runs"))
     assert study.load(folder.path).methods == ["naive_lora", "frozen", "joint"]

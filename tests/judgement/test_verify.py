@@ -181,6 +181,7 @@ def test_an_end_row_that_counts_wrongly_is_named_whatever_the_manifest_says(run)
 def flip(path):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
+    path.unlink()  # it may be linked from another run
     path.write_bytes(data)
 
 
@@ -228,7 +229,8 @@ def test_one_byte_of_what_every_cell_read_is_named(run, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["run.json", "stream/oven.safetensors", f"{CELL}/ledger.jsonl", "shared/base/ledger.jsonl"]
+    "name",
+    ["run.json", "stream/oven.safetensors", f"{CELL}/ledger.jsonl", "shared/base/ledger.jsonl"],
 )
 def test_a_missing_file_is_named(run, name):
     (run / name).unlink()
@@ -296,7 +298,14 @@ def test_the_setting_is_part_of_the_identity(run, change_about, key):
         lambda about: about.pop("suite"),
         lambda about: about["content"].pop("domain river"),
     ],
-    ids=["no suite any more", "another domain", "content", "identity", "suite", "a domain's digest"],
+    ids=[
+        "no suite any more",
+        "another domain",
+        "content",
+        "identity",
+        "suite",
+        "a domain's digest",
+    ],
 )
 def test_a_damaged_run_json_is_named_and_never_a_traceback(run, change_about, edit):
     change_about(run, edit)

@@ -1,0 +1,512 @@
+"""The command line: exit codes, JSON for machines, and no torch right of the ledger."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from classay import __version__, cli, runner
+from classay.errors import ClassayError, ConfigError, LedgerError
+
+WITHOUT_TORCH = """
+import contextlib, importlib.abc, io, json, sys
+
+HEAVY = {"torch", "transformers", "peft", "datasets", "tokenizers"}
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in HEAVY:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from classay.cli import main
+
+said = []
+for words in json.load(sys.stdin):
+    sys.argv = ["classay", *words]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code or 0
+    said.append([code, out.getvalue(), err.getvalue()])
+json.dump(said, sys.stdout)
+"""
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Call the command line in this process: exit code, stdout, stderr."""
+
+    def call(*words):
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(sys, "argv", ["classay", *map(str, words)])
+        try:
+            code = cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def process(*words):
+    """Call it as a user does."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "classay", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def mend(suite_file):
+    """The tiny suite with keys changed, as a file."""
+
+    def change(**keys):
+        raw = yaml.safe_load(suite_file.read_text()) | keys
+        suite_file.write_text(yaml.safe_dump(raw))
+        return suite_file
+
+    return change
+
+
+def cut(run):
+    """Cut the last row off a ledger."""
+    path = run / "cells" / "joint-o0-s0" / "ledger.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    return f"cells/joint-o0-s0/ledger.jsonl, row {len(lines) - 1}"
+
+
+def test_everything_right_of_the_ledger_works_without_torch(run):
+    """One interpreter in which torch cannot be imported, and every such verb in turn."""
+    verbs = [
+        ["list", "methods"],
+        ["list", "metrics", "--json"],
+        ["list", "sections"],
+        ["list", "suites"],
+        ["validate", "demonstration", "--json"],
+        ["plan", "demonstration", "--json"],
+        ["plan", "demonstration"],
+        ["status", str(run)],
+        ["verify", str(run)],
+        ["report", str(run)],
+        ["verify", str(run), "--against", str(run)],
+        ["retry", str(run), "--json"],
+        ["doctor"],
+        ["doctor", "--json"],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WITHOUT_TORCH],
+        input=json.dumps(verbs),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    said = json.loads(done.stdout)
+    codes = {" ".join(verb[:2]): code for verb, (code, _, _) in zip(verbs, said, strict=True)}
+    # the doctor says that torch is needed
+    assert {verb for verb, code in codes.items() if code} == {"doctor", "doctor --json"}
+    assert [err for _, _, err in said] == [""] * len(verbs)
+    assert said[0][1].split() == ["frozen", "joint", "naive_lora"]
+    assert "torch is not installed" in said[-2][1]
+
+
+def test_a_finished_run_is_judged_anew_and_accepted(run, command, monkeypatch):
+    monkeypatch.setattr(runner, "environment", lambda online: None)
+    code, out, err = command("retry", run, "--json")
+    said = json.loads(out)
+    assert (code, err) == (0, "")
+    assert said["sound"] is True
+    verdicts = {j["method"]: j["verdict"] for j in said["judgements"]}
+    assert verdicts == {"naive_lora": "contradicted", "frozen": "supported"}
+    assert said["judgements"][0]["interval"]["estimate"] == 12.0
+    assert len(said["checks"]) == 7
+    assert set(said["cells"].values()) == {"done"}
+    assert Path(said["report"]).exists()
+    assert command("verify", run)[0] == 0
+
+
+def test_a_finished_run_is_told_to_a_person(run, command, monkeypatch):
+    monkeypatch.setattr(runner, "environment", lambda online: None)
+    code, out, _ = command("retry", run)
+    assert code == 0
+    assert "set aside: nothing" in out
+    assert "passed   FROZEN does not drift: 9 re-evaluations" in out
+    assert "contradicted: [7.03, 16.97] % lies above 5" in out
+    assert "+12.00, seeds +10.00 to +14.00" in out
+    assert "a bound, not judged" in out
+    assert f"report   {run / 'report.html'}" in out
+
+
+def test_what_must_retain_and_does_not_is_exit_code_1(record, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(runner, "environment", lambda online: None)
+    path = record(tmp_path / "run", suite={"statistics": {"accept": ["naive_lora"]}})
+    assert command("retry", path, "--json")[0] == 1
+
+
+def test_an_instrument_that_failed_is_exit_code_1(run, command, monkeypatch, change_about):
+    monkeypatch.setattr(runner, "environment", lambda online: None)
+    change_about(run, lambda about: about["overlap"][0].update(exact=["river-41"]))
+    code, out, _ = command("retry", run, "--json")
+    assert code == 1
+    assert json.loads(out)["sound"] is False
+
+
+def test_an_intact_run_verifies(run, command):
+    code, out, err = command("verify", run)
+    assert (code, err) == (0, "")
+    assert "every chain and digest holds" in out
+    assert json.loads(command("verify", run, "--json")[1]) == {"verified": True, "found": []}
+
+
+def test_a_tampered_run_is_exit_code_4_with_the_row_named(run):
+    row = cut(run)
+    done = process("verify", run)
+    assert done.returncode == 4
+    assert row in done.stderr
+    assert "does NOT hold" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_tampered_run_is_named_to_a_machine(run, command):
+    row = cut(run)
+    code, out, err = command("verify", run, "--json")
+    said = json.loads(out)
+    assert (code, err, said["verified"]) == (4, "", False)
+    assert any(row in sentence for sentence in said["found"])
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+def test_a_ledger_that_does_not_chain_stops_what_reads_it(run, command, verb):
+    path = run / "cells" / "joint-o0-s0" / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"lr":0.02', b'"lr":0.03', 1))
+    code, out, err = command(verb, run)
+    assert (code, out) == (4, "")
+    assert err.startswith("classay: ")
+    assert "does not follow from the rows before it" in err
+
+
+def test_a_run_without_its_manifest_cannot_be_verified(run, command):
+    (run / "manifest.json").unlink()
+    code, _, err = command("verify", run)
+    assert code == 4
+    assert "nobody can say whether" in err
+
+
+@pytest.mark.parametrize("verb", ["status", "verify", "report", "retry"])
+def test_a_damaged_run_json_is_exit_code_4(run, command, verb):
+    (run / "run.json").write_text("{")
+    code, _, err = command(verb, run)
+    assert code == 4
+    assert "run.json" in err
+
+
+def test_a_run_that_differs_from_another_is_exit_code_4(good, run, command, rewrite):
+    rewrite(
+        run,
+        "cells/joint-o0-s0",
+        lambda row: row.model_copy(update={"lr": 0.5}) if row.kind == "step" else row,
+    )
+    code, _, err = command("verify", good, "--against", run)
+    assert code == 4
+    assert err.startswith("joint-o0-s0: fact ")
+
+
+def test_another_run_that_is_no_run_is_a_mistake_and_not_a_breach(good, tmp_path, command):
+    code, _, err = command("verify", good, "--against", tmp_path / "typo")
+    assert code == 2
+    assert "has no run.json" in err
+
+
+def test_a_report_is_written_into_the_run_and_verified_with_it(run, command):
+    code, out, err = command("report", run)
+    assert (code, out.strip(), err) == (0, str(run / "report.html"), "")
+    html = (run / "report.html").read_text("utf-8")
+    assert html.startswith("<!doctype html>") or html.startswith("<!DOCTYPE html>")
+    assert "A run written by hand" in html
+    assert "16.97" in html
+    assert command("verify", run)[0] == 0
+
+
+def test_a_report_that_was_edited_is_named(run, command):
+    command("report", run)
+    path = run / "report.html"
+    path.write_text(path.read_text("utf-8").replace("16.97", "1.697"), "utf-8")
+    code, _, err = command("verify", run)
+    assert code == 4
+    assert "report.html is not what these ledgers give" in err
+
+
+def test_a_report_of_another_version_is_as_the_run_left_it(run, command, monkeypatch):
+    """What the manifest knows by its digest was not edited, whatever is rendered today."""
+    monkeypatch.setattr(runner, "environment", lambda online: None)
+    command("retry", run)
+    monkeypatch.setattr("classay.reports.render.render", lambda *parts: "<p>newer")
+    code, _, err = command("verify", run)
+    assert code == 0
+    assert "report.html is as the run left it" in err
+    (run / "report.html").write_text("<p>mine")
+    code, _, err = command("verify", run)
+    assert code == 4
+    assert "report.html is not what these ledgers give" in err
+
+
+def test_a_report_goes_where_it_is_told_and_is_the_same_there(run, command, tmp_path):
+    command("report", run)
+    code, out, _ = command("report", run, "--output", tmp_path / "there" / "r.html")
+    assert (code, out.strip()) == (0, str(tmp_path / "there" / "r.html"))
+    there = (tmp_path / "there" / "r.html").read_bytes()
+    assert there == (run / "report.html").read_bytes()
+
+
+def test_a_report_of_an_incomplete_run_is_written(record, tmp_path, command):
+    states = {"naive_lora-o0-s0": "failed", "joint-o0-s0": "pending", "frozen-o0-s2": "running"}
+    path = record(tmp_path / "run", states=states)
+    assert command("report", path)[0] == 0
+    assert "incomplete" in (path / "report.html").read_text("utf-8")
+    assert command("status", path)[0] == 3
+
+
+def test_an_unknown_profile_is_exit_code_2(run, command):
+    code, _, err = command("report", run, "--profile", "runn")
+    assert code == 2
+    assert "no profile is called 'runn'. Did you mean 'run'?" in err
+
+
+def test_of_a_finished_run_every_cell_is_done(good, command):
+    code, out, _ = command("status", good, "--json")
+    assert code == 0
+    assert json.loads(out)["joint-o0-s2"] == {"state": "done", "failure": None, "error": None}
+
+
+def test_missing_cells_are_exit_code_3(record, tmp_path):
+    path = record(tmp_path / "run", states={"joint-o0-s2": "pending"})
+    done = process("status", path)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "pending" in done.stdout
+
+
+def test_every_state_is_told(record, tmp_path, command):
+    states = {"naive_lora-o0-s0": "failed", "joint-o0-s0": "pending", "frozen-o0-s2": "running"}
+    path = record(tmp_path / "run", states=states)
+    code, out, _ = command("status", path, "--json")
+    said = json.loads(out)
+    assert code == 3
+    assert {name: cell["state"] for name, cell in said.items() if cell["state"] != "done"} == states
+    assert said["naive_lora-o0-s0"] == {
+        "state": "failed",
+        "failure": "diverged",
+        "error": "phase 1 (oven), step 0: lm = nan",
+    }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "[enforce fail at alloc_cpu.cpp:117] no memory",
+        "cannot write [/tmp/full] at all",
+        "a :key: is missing",
+    ],
+)
+def test_what_a_cell_said_is_printed_letter_by_letter(record, rewrite, tmp_path, command, error):
+    """Square brackets and colons are not colours and pictures."""
+    path = record(tmp_path / "run", states={"joint-o0-s1": "failed"})
+    rewrite(
+        path,
+        "cells/joint-o0-s1",
+        lambda row: row.model_copy(update={"error": error}) if row.kind == "end" else row,
+    )
+    code, out, err = command("status", path)
+    assert (code, err) == (3, "")
+    assert error in out
+
+
+def test_a_cell_that_died_without_a_word_is_told(record, tmp_path, command):
+    path = record(tmp_path / "run", states={"joint-o0-s1": "pending"})
+    (path / "cells" / "joint-o0-s1").mkdir()
+    (path / "cells" / "joint-o0-s1" / "ledger.jsonl").touch()
+    code, out, _ = command("status", path, "--json")
+    assert (code, json.loads(out)["joint-o0-s1"]["state"]) == (3, "running")
+
+
+@pytest.mark.parametrize("verb", ["status", "verify", "report", "retry"])
+def test_a_folder_that_is_no_run_is_exit_code_2(command, tmp_path, verb):
+    code, out, err = command(verb, tmp_path)
+    assert (code, out) == (2, "")
+    assert "has no run.json, so it is not the folder of a run" in err
+
+
+def test_an_unknown_key_is_exit_code_2_and_named(mend):
+    done = process("validate", mend(seedz=[1]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "seedz: no such key" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_suite_is_exit_code_2_with_those_that_are_known():
+    done = process("validate", "demonstratoin")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Did you mean 'demonstration'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_flag_is_exit_code_2(good):
+    done = process("status", good, "--quick")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--quick" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list", "things"], "no list is called 'things'"),
+        (["status"], "Missing argument"),
+        (["conquer"], "No such command 'conquer'"),
+        (["plan", "absent.yaml"], "absent.yaml cannot be read"),
+        (["plan", "demonstration", "--seeds", "0,x"], "seeds.1"),
+        (["plan", "demonstration", "--seeds", "1,1"], "repeat"),
+        (["plan", "demonstration", "--order", "medical,law"], "an order needs each of"),
+        (["plan", "demonstration", "--methods", "frozzen"], "Did you mean 'frozen'?"),
+        (["plan", "demonstration", "--base", "/nowhere"], "/nowhere is not a folder"),
+        (["plan", "demonstration", "--gflops", "0"], "--gflops"),
+    ],
+)
+def test_wrong_input_is_exit_code_2_and_says_what_is_wrong(command, words, said):
+    code, out, err = command(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"seeds": []}, "seeds"),
+        ({"methods": {"naive_lora": {"strength": 1}}, "statistics": {}}, "strength"),
+        ({"methods": {"frozzen": {}}, "statistics": {}}, "Did you mean 'frozen'?"),
+        ({"statistics": {"accept": ["ewc"]}}, "statistics.accept names ['ewc']"),
+        ({"statistics": {"retention": "drift_prior_vs_pwn"}}, "drift_prior_vs_own"),
+        # higher is better, and it reads accuracies: a loss cannot be judged by it
+        ({"statistics": {"retention": "average_accuracy"}}, "average_accuracy"),
+        ({"statistics": {"retention": "backward_transfer"}}, "backward_transfer"),
+    ],
+)
+def test_a_suite_that_cannot_be_judged_is_refused_before_any_work(mend, command, keys, said):
+    code, out, err = command("validate", mend(**keys))
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("keys", "flags"),
+    [
+        ({"base": None}, ["--base", "."]),
+        ({"base": "models/small"}, ["--base", "."]),
+        ({"methods": ["frozen"]}, ["--methods", "frozen"]),
+        ({"statistics": ["accept"]}, ["--methods", "frozen"]),
+    ],
+)
+def test_a_flag_over_a_key_of_the_wrong_kind_is_no_traceback(mend, command, keys, flags):
+    code, _, err = command("plan", mend(**keys), *flags)
+    assert code == 2
+    assert err.startswith("classay: ")
+
+
+def test_a_suite_and_its_data_are_validated(suite_file, command):
+    code, out, err = command("validate", suite_file, "--data", suite_file.parent, "--json")
+    assert (code, err) == (0, "")
+    # four domains of 40 train records
+    assert json.loads(out)["checked"] == ["the suite", "3 methods", "160 train records"]
+
+
+def test_data_that_leaks_is_refused(suite_file, command):
+    path = suite_file.parent / "river.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records[45]["text"] = records[3]["text"]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    code, _, err = command("validate", suite_file, "--data", suite_file.parent)
+    assert code == 2
+    assert "river-45" in err
+    assert "A hold-out must be unseen" in err
+
+
+def test_a_plan_is_printed_for_a_machine(command):
+    code, out, _ = command("plan", "demonstration", "--json", "--seeds", "0", "--methods", "joint")
+    said = json.loads(out)
+    assert code == 0
+    # 15 budgets of 8192 tokens
+    assert [(m["method"], m["tokens_trained"]) for m in said["methods"]] == [("joint", 122880)]
+    assert (said["cells"], said["hours"], said["detectable"]) == (1, None, None)
+
+
+def test_a_plan_is_printed_for_a_person(command):
+    code, out, _ = command("plan", "demonstration")
+    assert code == 0
+    assert "joint (bound)" in out
+    assert "0.25 paired, 0.1 unpaired" in out
+    assert "not known without --base" in out
+
+
+@pytest.mark.parametrize("kind", ["methods", "metrics", "sections", "suites"])
+def test_lists_are_the_same_for_people_and_machines(command, kind):
+    names = json.loads(command("list", kind, "--json")[1])
+    assert command("list", kind)[1].split() == names
+    assert names == sorted(names)
+    assert names
+
+
+def test_doctor_tells_a_machine_what_a_person_reads(command, without_torch):
+    code, out, err = command("doctor", "--json")
+    said = {finding["name"]: finding for finding in json.loads(out)}
+    assert (code, err) == (1, "")
+    assert said["same bits twice"]["remedy"] == "pip install 'classay[run]'"
+    assert set(said["python"]) == {"name", "fine", "needed", "found", "remedy"}
+
+
+def test_the_version_is_printed(command):
+    assert command("--version") == (0, f"{__version__}\n", "")
+
+
+def test_help_comes_before_patience_ends():
+    script = Path(sys.executable).with_name("classay")
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - started)
+    assert "Usage: classay" in done.stdout
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize(("error", "code"), [(ConfigError, 2), (LedgerError, 4), (ClassayError, 1)])
+def test_an_error_raised_on_purpose_is_its_message_and_its_code(command, monkeypatch, error, code):
+    def refuse(name):
+        raise error("found this.\n  Needed that. Do the other.")
+
+    monkeypatch.setattr("classay.registry.suite_path", refuse)
+    assert command("plan", "x") == (
+        code,
+        "",
+        "classay: found this.\n  Needed that. Do the other.\n",
+    )
+
+
+def test_an_error_that_nobody_raised_on_purpose_keeps_its_traceback(command, monkeypatch):
+    """Hiding it would hide a bug."""
+
+    def broken(name):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("classay.registry.suite_path", broken)
+    with pytest.raises(ZeroDivisionError):
+        command("plan", "x")
