@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +24,16 @@ def environment(online: bool) -> None:
     os.environ.update(ENVIRONMENT)
     if not online:
         os.environ.update({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"})
+
+
+def no_hub_kernels() -> None:
+    """Hide Hugging Face's package ``kernels`` from this process; before anything imports it.
+
+    transformers and bitsandbytes fetch compiled code from a hub through it, bitsandbytes on some
+    processors as soon as it is imported. It then says on stderr that it could not; that is meant.
+    """
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def settle(threads: int) -> None:

@@ -50,7 +50,7 @@ class CellRecord:
 
     @property
     def head(self) -> CellRow:
-        """What was in force when it began."""
+        """What was in force when it began; a cell that died before its first row has none."""
         return self.of(CellRow)[0]
 
     @property
@@ -82,7 +82,7 @@ class Study:
     cells: tuple[CellRecord, ...]
 
     def __post_init__(self) -> None:
-        begun = [record for record in self.cells if record.rows]
+        begun = [record for record in self.cells if record.of(CellRow)]
         for key, name in COMPARABLE.items():
             _same(begun, key, name, lambda r, key=key: getattr(r.head, key))
         for seed in self.suite.seeds:
@@ -103,7 +103,7 @@ class Study:
     @cached_property
     def bounds(self) -> set[str]:
         """Methods that are bounds, not competitors."""
-        return {r.cell.method for r in self.cells if r.rows and r.head.bound}
+        return {r.cell.method for r in self.cells if r.of(CellRow) and r.head.bound}
 
     @property
     def competitors(self) -> list[str]:

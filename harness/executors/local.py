@@ -18,16 +18,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from classay.determinism import no_hub_kernels
 from classay.errors import ClassayError, Interrupted
 
-PRELOAD = [
-    "torch",
-    "transformers.modeling_utils",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.llama.modeling_llama",
-    "peft",
-    "classay.shared",
-]
+PRELOAD = ["classay.executors.warm"]
 TOLD_EVERY = 0.2  # seconds between two words about progress
 
 
@@ -96,6 +90,7 @@ def _hear(task: Task, pipe: Connection, progress: Callable[[str, float], None]) 
 
 def _enter(task: Task, pipe: Connection) -> None:
     """The whole life of a child process."""
+    no_hub_kernels()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     task.stderr.parent.mkdir(parents=True, exist_ok=True)
     with task.stderr.open("ab", buffering=0) as file:

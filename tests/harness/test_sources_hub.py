@@ -168,6 +168,16 @@ def test_a_record_that_lacks_a_column_of_the_others_is_no_error(snapshot, read):
     assert ours[1].id.startswith("river-")
 
 
+def test_a_record_that_does_not_say_its_split_has_that_of_its_file(snapshot, read):
+    moved = TEST[0] | {"split": "train", "question": "Who flew?"}
+    train = [row | {"split": "train"} for row in TRAIN]
+    rows = [TEST[0] | {"split": None}, moved]
+    snapshot({"train.jsonl": lines(train), "test.jsonl": lines(rows)})
+    ours = read("snapshot")
+    assert [r.prompt for r in ours.holdout] == ["Who swam?"]
+    assert sorted(r.prompt for r in ours.train) == ["Who flew?", "Who left?", "Who stayed?"]
+
+
 def test_what_is_read_is_what_lies_there_now(snapshot, read):
     folder = snapshot()
     before = read("snapshot")

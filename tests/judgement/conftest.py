@@ -19,7 +19,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -94,13 +94,16 @@ class _Pen:
         suite: Suite,
         rises: Mapping[int, tuple[float, float]],
         base: Mapping[str, float],
+        bare: bool,
     ) -> None:
         self.folder, self.suite, self.rises, self.base = RunFolder(path), suite, rises, base
+        self.bare = bare
         names = [domain.name for domain in suite.evaluated()]
         self.stream = streams.Stream(
             {name: _tokens(name) for name in names}, suite.training.batch, suite.steps
         )
-        streams.save(self.stream, self.folder.stream)
+        if not bare:
+            streams.save(self.stream, self.folder.stream)
         content = {"base": digest("the base's files")}
         content |= {f"domain {name}": self.stream.domains[name].records for name in names}
         self.identity = digest([suite.identity(content), "cpu", 1])
@@ -296,7 +299,7 @@ class _Pen:
         return name
 
     def _once(self, path: Path, data: bytes) -> None:
-        if not path.exists():
+        if not self.bare and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
 
@@ -386,6 +389,7 @@ def _record(
     rises: Mapping[int, tuple[float, float]] = RISES,
     base: Mapping[str, float] = BASE,
     states: Mapping[str, str] | None = None,
+    bare: bool = False,
 ) -> Path:
     """Write a run.
 
@@ -393,10 +397,12 @@ def _record(
     rises    seed -> by how many per cent naive_lora's first and second domain rise
     base     domain -> the base's loss
     states   cell -> pending, running or failed; every other cell is done
+    bare     only what is judged: run.json and the ledgers
     returns  its folder
     """
-    pen = _Pen(path, suite_of(**(suite or {})), rises, base)
-    pen.base_alone()
+    pen = _Pen(path, suite_of(**(suite or {})), rises, base, bare)
+    if not bare:
+        pen.base_alone()
     for index, order in enumerate(pen.suite.all_orders()):
         for method in pen.suite.methods:
             for seed in pen.suite.seeds:
@@ -407,7 +413,8 @@ def _record(
                 if state == "done":
                     pen.fresh(cell)
         pen.replay(order)
-    manifest.write(pen.folder)
+    if not bare:
+        manifest.write(pen.folder)
     return path
 
 
@@ -439,6 +446,12 @@ class _Absent(importlib.abc.MetaPathFinder):
 def record() -> Callable[..., Path]:
     """Write a run into a folder; see ``_record``."""
     return _record
+
+
+@pytest.fixture(scope="session")
+def record_ledgers() -> Callable[..., Path]:
+    """Write as much of a run as is judged: run.json and the ledgers."""
+    return partial(_record, bare=True)
 
 
 @pytest.fixture(scope="session")
@@ -475,6 +488,15 @@ def _copy(source: str, target: str) -> None:
 def run(good: Path, tmp_path: Path) -> Path:
     """A whole run of the test's own."""
     return Path(shutil.copytree(good, tmp_path / "run", copy_function=_copy))
+
+
+@pytest.fixture
+def ledgers(good: Path, tmp_path: Path) -> Path:
+    """As much of a whole run of the test's own as is judged: run.json and the ledgers."""
+    for room in ("cells", "checks"):
+        shutil.copytree(good / room, tmp_path / "run" / room, copy_function=_copy)
+    _copy(str(good / "run.json"), str(tmp_path / "run" / "run.json"))
+    return tmp_path / "run"
 
 
 @pytest.fixture

@@ -59,9 +59,9 @@ def test_measurements_that_were_compared_are_counted(good):
     assert found[UNSEEN].startswith("16 hold-out and probe items")
 
 
-def test_re_evaluations_are_counted_for_every_order(record, tmp_path):
+def test_re_evaluations_are_counted_for_every_order(record_ledgers, tmp_path):
     orders = [["river", "oven", "clock"], ["clock", "river", "oven"]]
-    found = examined(record(tmp_path / "run", suite={"orders": orders}))
+    found = examined(record_ledgers(tmp_path / "run", suite={"orders": orders}))
     # 2 orders × 3 seeds × 3
     assert found[FROZEN].found.startswith("18 re-evaluations, 18")
     # 2 orders × 3 methods, against two different replays of the first phase
@@ -70,7 +70,7 @@ def test_re_evaluations_are_counted_for_every_order(record, tmp_path):
 
 
 @pytest.mark.parametrize(("after", "domain"), [(1, "river"), (2, "river"), (2, "oven")])
-def test_frozen_that_moves_by_one_ulp_is_seen(run, rewrite, after, domain):
+def test_frozen_that_moves_by_one_ulp_is_seen(ledgers, rewrite, after, domain):
     def moved(row):
         if not again(row, after, domain):
             return row
@@ -78,37 +78,37 @@ def test_frozen_that_moves_by_one_ulp_is_seen(run, rewrite, after, domain):
         total = row.total.model_copy(update={"nats": nats})
         return row.model_copy(update={"total": total, "per_item": digest("other items")})
 
-    rewrite(run, "cells/frozen-o0-s1", moved)
-    check = only_failure(run)
+    rewrite(ledgers, "cells/frozen-o0-s1", moved)
+    check = only_failure(ledgers)
     assert check.name == FROZEN
     assert check.found.startswith("9 re-evaluations, 8 of them equal to the bit, 0 not")
 
 
-def test_frozen_whose_items_move_while_their_sum_does_not_is_seen(run, rewrite):
+def test_frozen_whose_items_move_while_their_sum_does_not_is_seen(ledgers, rewrite):
     def moved(row):
         new = {"per_item": digest("two items that trade one nat")}
         return row.model_copy(update=new) if again(row, 2, "river") else row
 
-    rewrite(run, "cells/frozen-o0-s0", moved)
-    assert only_failure(run).name == FROZEN
+    rewrite(ledgers, "cells/frozen-o0-s0", moved)
+    assert only_failure(ledgers).name == FROZEN
 
 
-def test_frozen_may_answer_otherwise_before_a_domain_is_learned(run, rewrite):
+def test_frozen_may_answer_otherwise_before_a_domain_is_learned(ledgers, rewrite):
     def other(row):
         new = {"per_item": digest("something else")}
         return row.model_copy(update=new) if again(row, 0, "oven") else row
 
-    rewrite(run, "cells/frozen-o0-s0", other)
-    assert examined(run)[FROZEN].passed
+    rewrite(ledgers, "cells/frozen-o0-s0", other)
+    assert examined(ledgers)[FROZEN].passed
 
 
 @pytest.mark.parametrize("derived", [{"shared": "shared/first-river-s0"}, {"seconds": 0.0}])
-def test_a_re_evaluation_that_was_copied_is_not_one(run, rewrite, derived):
+def test_a_re_evaluation_that_was_copied_is_not_one(ledgers, rewrite, derived):
     def copied(row):
         return row.model_copy(update=derived) if again(row, 1, "river") else row
 
-    rewrite(run, "cells/frozen-o0-s2", copied)
-    check = only_failure(run)
+    rewrite(ledgers, "cells/frozen-o0-s2", copied)
+    check = only_failure(ledgers)
     assert check.name == FROZEN
     assert check.found == "9 re-evaluations, 9 of them equal to the bit, 1 not measured"
 
@@ -119,9 +119,9 @@ def test_another_method_may_drift(good):
     assert examined(good)[FROZEN].passed
 
 
-def test_without_frozen_nothing_is_said_of_it(record, tmp_path):
+def test_without_frozen_nothing_is_said_of_it(record_ledgers, tmp_path):
     changes = {"methods": {"naive_lora": {}, "joint": {}}, "statistics": {}}
-    found = examined(record(tmp_path / "run", suite=changes))
+    found = examined(record_ledgers(tmp_path / "run", suite=changes))
     assert found[FROZEN].passed is None
     assert found[FROZEN].found == "the suite has no finished cell of the method frozen"
     # only frozen states an invariant
@@ -130,156 +130,156 @@ def test_without_frozen_nothing_is_said_of_it(record, tmp_path):
     assert sound(list(found.values()))
 
 
-def test_only_finished_cells_of_frozen_count(record, tmp_path):
-    path = record(tmp_path / "run", states={"frozen-o0-s1": "failed"})
+def test_only_finished_cells_of_frozen_count(record_ledgers, tmp_path):
+    path = record_ledgers(tmp_path / "run", states={"frozen-o0-s1": "failed"})
     # 2 seeds × 3
     assert examined(path)[FROZEN].found.startswith("6 re-evaluations, 6")
 
 
 @pytest.mark.parametrize("field", ["per_item", "plan"])
-def test_other_bits_from_disk_are_seen(run, rewrite, field):
+def test_other_bits_from_disk_are_seen(ledgers, rewrite, field):
     def other(row):
         return row.model_copy(update={field: "0" * 64}) if row.kind == "eval" else row
 
-    rewrite(run, "checks/fresh-joint-o0-s1", other)
-    check = only_failure(run)
+    rewrite(ledgers, "checks/fresh-joint-o0-s1", other)
+    check = only_failure(ledgers)
     assert check.name == FRESH
     assert check.found == "9 of 9 finished cells evaluated again, 8 equal to the bit"
 
 
-def test_one_cell_that_was_not_evaluated_again_is_seen(run):
-    (run / "checks" / "fresh-joint-o0-s1" / "ledger.jsonl").unlink()
-    check = only_failure(run)
+def test_one_cell_that_was_not_evaluated_again_is_seen(ledgers):
+    (ledgers / "checks" / "fresh-joint-o0-s1" / "ledger.jsonl").unlink()
+    check = only_failure(ledgers)
     assert check.name == FRESH
     assert check.found == "8 of 9 finished cells evaluated again, 8 equal to the bit"
 
 
-def test_a_row_of_the_cell_itself_is_not_a_fresh_evaluation(run, rewrite):
+def test_a_row_of_the_cell_itself_is_not_a_fresh_evaluation(ledgers, rewrite):
     """A copy of the cell's own row would be equal to the bit, and would show nothing."""
 
     def own(row):
         return row.model_copy(update={"process": "cell"}) if row.kind == "eval" else row
 
-    rewrite(run, "checks/fresh-joint-o0-s1", own)
-    assert only_failure(run).name == FRESH
+    rewrite(ledgers, "checks/fresh-joint-o0-s1", own)
+    assert only_failure(ledgers).name == FRESH
 
 
-def test_without_fresh_evaluations_nothing_is_said_of_the_disk(run):
-    for path in run.glob("checks/fresh-*/ledger.jsonl"):
+def test_without_fresh_evaluations_nothing_is_said_of_the_disk(ledgers):
+    for path in ledgers.glob("checks/fresh-*/ledger.jsonl"):
         path.unlink()
-    found = examined(run)
+    found = examined(ledgers)
     assert found[FRESH].passed is None
     assert found[FRESH].found == "no finished cell was evaluated again"
     assert sound(list(found.values()))
 
 
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
-def test_one_gradient_norm_of_the_replay_is_seen(run, rewrite, step):
+def test_one_gradient_norm_of_the_replay_is_seen(ledgers, rewrite, step):
     def other(row):
         if row.kind != "step" or row.step != step:
             return row
         norm = math.nextafter(row.gradient_norm, math.inf)
         return row.model_copy(update={"gradient_norm": norm})
 
-    rewrite(run, "checks/replay-river-s0", other)
-    check = only_failure(run)
+    rewrite(ledgers, "checks/replay-river-s0", other)
+    check = only_failure(ledgers)
     assert check.name == TWICE
     assert check.found == "3 cells compared over 12 steps, 0 equal to the bit"
 
 
-def test_one_cell_that_does_not_repeat_is_seen(run, rewrite):
+def test_one_cell_that_does_not_repeat_is_seen(ledgers, rewrite):
     def other(row):
         if row.kind != "step" or (row.phase, row.step) != (0, 2):
             return row
         return row.model_copy(update={"terms": {"lm": 7.0}})
 
-    rewrite(run, "cells/joint-o0-s0", other)
-    check = only_failure(run)
+    rewrite(ledgers, "cells/joint-o0-s0", other)
+    check = only_failure(ledgers)
     assert check.name == TWICE
     assert check.found.endswith("2 equal to the bit")
 
 
-def test_another_adapter_of_the_replay_is_seen(run, rewrite):
+def test_another_adapter_of_the_replay_is_seen(ledgers, rewrite):
     def other(row):
         new = {"adapters": {"shared": "0" * 64}}
         return row.model_copy(update=new) if row.kind == "phase" else row
 
-    rewrite(run, "checks/replay-river-s0", other)
-    assert only_failure(run).name == TWICE
+    rewrite(ledgers, "checks/replay-river-s0", other)
+    assert only_failure(ledgers).name == TWICE
 
 
-def test_a_replay_that_lacks_a_step_is_seen(run, rewrite):
+def test_a_replay_that_lacks_a_step_is_seen(ledgers, rewrite):
     rewrite(
-        run,
+        ledgers,
         "checks/replay-river-s0",
         lambda row: None if row.kind == "step" and row.step == 3 else row,
     )
-    assert only_failure(run).name == TWICE
+    assert only_failure(ledgers).name == TWICE
 
 
-def test_the_clock_of_the_replay_may_differ(run, rewrite):
+def test_the_clock_of_the_replay_may_differ(ledgers, rewrite):
     rewrite(
-        run,
+        ledgers,
         "checks/replay-river-s0",
         lambda row: row.model_copy(update={"seconds": 9.0}) if row.kind == "step" else row,
     )
-    assert examined(run)[TWICE].passed
+    assert examined(ledgers)[TWICE].passed
 
 
-def test_without_a_replay_nothing_is_said_of_it(run):
-    (run / "checks" / "replay-river-s0" / "ledger.jsonl").unlink()
-    found = examined(run)
+def test_without_a_replay_nothing_is_said_of_it(ledgers):
+    (ledgers / "checks" / "replay-river-s0" / "ledger.jsonl").unlink()
+    found = examined(ledgers)
     assert found[TWICE].passed is None
     assert found[TWICE].found == "no first phase was trained twice"
     assert sound(list(found.values()))
 
 
-def test_a_replay_of_another_seed_is_not_taken_for_this_one(run):
-    here = run / "checks" / "replay-river-s0"
-    here.rename(run / "checks" / "replay-river-s1")
-    assert examined(run)[TWICE].passed is None
+def test_a_replay_of_another_seed_is_not_taken_for_this_one(ledgers):
+    here = ledgers / "checks" / "replay-river-s0"
+    here.rename(ledgers / "checks" / "replay-river-s1")
+    assert examined(ledgers)[TWICE].passed is None
 
 
 @pytest.mark.parametrize("field", ["base_before", "base_after"])
-def test_a_base_that_moved_in_one_phase_is_seen(run, rewrite, field):
+def test_a_base_that_moved_in_one_phase_is_seen(ledgers, rewrite, field):
     def moved(row):
         new = {field: "0" * 64}
         return row.model_copy(update=new) if row.kind == "phase" and row.phase == 1 else row
 
-    rewrite(run, "cells/naive_lora-o0-s2", moved)
-    check = only_failure(run)
+    rewrite(ledgers, "cells/naive_lora-o0-s2", moved)
+    check = only_failure(ledgers)
     assert check.name == UNMOVED
     assert check.found.endswith("before and after every phase: 2 different values")
 
 
-def test_a_base_that_moved_at_the_very_end_is_seen(run, rewrite):
+def test_a_base_that_moved_at_the_very_end_is_seen(ledgers, rewrite):
     def moved(row):
         return row.model_copy(update={"base": "0" * 64}) if row.kind == "end" else row
 
-    rewrite(run, "cells/naive_lora-o0-s2", moved)
-    assert only_failure(run).name == UNMOVED
+    rewrite(ledgers, "cells/naive_lora-o0-s2", moved)
+    assert only_failure(ledgers).name == UNMOVED
 
 
-def test_one_phase_that_was_offered_more_is_seen(run, rewrite):
+def test_one_phase_that_was_offered_more_is_seen(ledgers, rewrite):
     def more(row):
         new = {"tokens_offered": 320}
         return row.model_copy(update=new) if row.kind == "phase" and row.phase == 2 else row
 
-    rewrite(run, "cells/joint-o0-s0", more)
-    check = only_failure(run)
+    rewrite(ledgers, "cells/joint-o0-s0", more)
+    check = only_failure(ledgers)
     assert check.name == OFFERED
     assert check.found.startswith("27 phases of 256 tokens each, 1 of another size")
 
 
-def test_one_phase_that_was_offered_other_batches_is_seen(run, rewrite):
+def test_one_phase_that_was_offered_other_batches_is_seen(ledgers, rewrite):
     """As many tokens, but not the same ones: the digest of what was offered says so."""
 
     def other(row):
         new = {"offered": "0" * 64}
         return row.model_copy(update=new) if row.kind == "phase" and row.phase == 2 else row
 
-    rewrite(run, "cells/joint-o0-s0", other)
-    assert only_failure(run).name == OFFERED
+    rewrite(ledgers, "cells/joint-o0-s0", other)
+    assert only_failure(ledgers).name == OFFERED
 
 
 def test_what_is_trained_on_beyond_the_offer_is_no_fault(good):
@@ -289,42 +289,42 @@ def test_what_is_trained_on_beyond_the_offer_is_no_fault(good):
 
 
 @pytest.mark.parametrize("value", [5e-324, -5e-324, 1.0])
-def test_a_promise_that_is_missed_at_one_step_is_seen(run, rewrite, value):
+def test_a_promise_that_is_missed_at_one_step_is_seen(ledgers, rewrite, value):
     def missed(row):
         mine = row.kind == "invariant" and (row.phase, row.step) == (1, 3)
         return row.model_copy(update={"value": value}) if mine else row
 
-    rewrite(run, "cells/frozen-o0-s0", missed)
-    check = only_failure(run)
+    rewrite(ledgers, "cells/frozen-o0-s0", missed)
+    check = only_failure(ledgers)
     assert check.name == PROMISED
     assert check.found == "24 measurements, 1 outside their tolerance"
 
 
-def test_a_promise_is_kept_up_to_and_with_its_tolerance(run, rewrite):
+def test_a_promise_is_kept_up_to_and_with_its_tolerance(ledgers, rewrite):
     def near(row):
         new = {"value": 1.25, "promised": 1.0, "tolerance": 0.25}
         return row.model_copy(update=new) if row.kind == "invariant" else row
 
-    rewrite(run, "cells/frozen-o0-s0", near)
-    assert examined(run)[PROMISED].passed
+    rewrite(ledgers, "cells/frozen-o0-s0", near)
+    assert examined(ledgers)[PROMISED].passed
 
 
-def test_a_hold_out_item_that_was_trained_on_is_seen(run, change_about):
-    change_about(run, lambda about: about["overlap"][1].update(exact=["oven-41"], largest=1.0))
-    check = only_failure(run)
+def test_a_hold_out_item_that_was_trained_on_is_seen(ledgers, change_about):
+    change_about(ledgers, lambda about: about["overlap"][1].update(exact=["oven-41"], largest=1.0))
+    check = only_failure(ledgers)
     assert check.name == UNSEEN
     assert "1 equal; the largest share of an item's 13-grams found in training text is 100%" in (
         check.found
     )
 
 
-def test_before_any_cell_is_done_only_the_data_can_be_checked(record, tmp_path):
+def test_before_any_cell_is_done_only_the_data_can_be_checked(record_ledgers, tmp_path):
     states = {
         f"{method}-o0-s{seed}": "pending"
         for method in ("naive_lora", "frozen", "joint")
         for seed in range(3)
     }
-    found = examined(record(tmp_path / "run", states=states))
+    found = examined(record_ledgers(tmp_path / "run", states=states))
     assert {name for name, check in found.items() if check.passed is None} == {*ALL} - {UNSEEN}
     assert found[UNSEEN].passed
 
@@ -335,9 +335,9 @@ def test_every_check_says_what_it_means(good):
         assert check.meaning != check.found
 
 
-def test_a_replay_that_diverged_is_no_comparison(run):
-    path = run / "checks" / "replay-river-s0" / "ledger.jsonl"
+def test_a_replay_that_diverged_is_no_comparison(ledgers):
+    path = ledgers / "checks" / "replay-river-s0" / "ledger.jsonl"
     path.unlink()
     ledger = Ledger(path, "checks/replay-river-s0")
     ledger.end(status="failed", failure="diverged", error="nan", base=None, seconds=0.0)
-    assert examined(run)[TWICE].passed is None
+    assert examined(ledgers)[TWICE].passed is None

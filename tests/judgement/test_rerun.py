@@ -41,16 +41,16 @@ def test_drift_interval_and_gain_by_hand(good):
 
 
 @pytest.mark.parametrize("drifts", [(10, 12, 14), (2, 4, 8), (4, 4, 10)])
-def test_the_interval_is_students(record, tmp_path, drifts):
-    ours = naive(record(tmp_path / "run", rises=rising(*drifts)))
+def test_the_interval_is_students(record_ledgers, tmp_path, drifts):
+    ours = naive(record_ledgers(tmp_path / "run", rises=rising(*drifts)))
     assert ours.drift == pytest.approx(drifts)
     half = stats.t.ppf(0.975, 2) * stats.tstd(drifts) / sqrt(3)
     mean = sum(drifts) / 3
     assert ours.interval[:3] == pytest.approx((mean, mean - half, mean + half))
 
 
-def test_the_level_is_the_plans(record, tmp_path):
-    ours = naive(record(tmp_path / "run", suite={"statistics": {"level": 0.8}}))
+def test_the_level_is_the_plans(record_ledgers, tmp_path):
+    ours = naive(record_ledgers(tmp_path / "run", suite={"statistics": {"level": 0.8}}))
     # 12 ± 1.8856 · 2 / √3
     assert ours.interval[1:4] == pytest.approx((9.8226, 14.1774, 0.8), abs=1e-4)
 
@@ -62,16 +62,16 @@ def test_frozen_retains_without_any_spread(good):
     assert ours.words == "0.00 %, the same to the bit in every seed, lies at or below 5"
 
 
-def test_an_interval_below_the_margin_supports(record, tmp_path):
+def test_an_interval_below_the_margin_supports(record_ledgers, tmp_path):
     # 2 ± 4.3027 · 0.5 / √3 = 2 ± 1.2421
-    ours = naive(record(tmp_path / "run", rises=rising(1.5, 2, 2.5)))
+    ours = naive(record_ledgers(tmp_path / "run", rises=rising(1.5, 2, 2.5)))
     assert ours.verdict is Verdict.SUPPORTED
     assert ours.words == "[0.76, 3.24] % lies at or below 5"
 
 
-def test_an_interval_around_the_margin_leaves_it_open(record, tmp_path):
+def test_an_interval_around_the_margin_leaves_it_open(record_ledgers, tmp_path):
     # 4 ± 4.3027 · 2 / √3 = 4 ± 4.9683: its mean alone would have been below
-    ours = naive(record(tmp_path / "run", rises=rising(2, 4, 6)))
+    ours = naive(record_ledgers(tmp_path / "run", rises=rising(2, 4, 6)))
     assert ours.verdict is Verdict.UNDERPOWERED
     assert ours.words == "[-0.97, 8.97] % contains 5"
 
@@ -79,16 +79,16 @@ def test_an_interval_around_the_margin_leaves_it_open(record, tmp_path):
 @pytest.mark.parametrize(
     ("margin", "verdict"), [(12, Verdict.SUPPORTED), (11.99, Verdict.CONTRADICTED)]
 )
-def test_exactly_the_margin_is_still_retained(record, tmp_path, margin, verdict):
+def test_exactly_the_margin_is_still_retained(record_ledgers, tmp_path, margin, verdict):
     suite = {"statistics": {"margin": margin}}
-    ours = naive(record(tmp_path / "run", suite=suite, rises=rising(12, 12, 12)))
+    ours = naive(record_ledgers(tmp_path / "run", suite=suite, rises=rising(12, 12, 12)))
     assert (ours.interval.low, ours.interval.high) == (12.0, 12.0)
     assert ours.verdict is verdict
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
-def test_fewer_than_three_seeds_are_no_test(record, tmp_path, seeds):
-    found = judged(record(tmp_path / "run", suite={"seeds": seeds}))
+def test_fewer_than_three_seeds_are_no_test(record_ledgers, tmp_path, seeds):
+    found = judged(record_ledgers(tmp_path / "run", suite={"seeds": seeds}))
     for ours in found.values():
         assert ours.verdict is Verdict.NOT_TESTED
         assert ours.words == f"{len(seeds)} seed(s); a verdict needs 3"
@@ -96,10 +96,12 @@ def test_fewer_than_three_seeds_are_no_test(record, tmp_path, seeds):
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "failed"])
-def test_a_missing_cell_is_no_test(record, tmp_path, state):
+def test_a_missing_cell_is_no_test(record_ledgers, tmp_path, state):
     suite = {"seeds": [0, 1, 2, 3]}
     rises = rising(12, 12, 12, 12)
-    path = record(tmp_path / "run", suite=suite, rises=rises, states={"naive_lora-o0-s3": state})
+    path = record_ledgers(
+        tmp_path / "run", suite=suite, rises=rises, states={"naive_lora-o0-s3": state}
+    )
     ours = naive(path)
     assert ours.verdict is Verdict.NOT_TESTED  # although three seeds are there
     assert ours.words == f"incomplete: naive_lora-o0-s3 is {state}"
@@ -107,17 +109,17 @@ def test_a_missing_cell_is_no_test(record, tmp_path, state):
     assert judged(path)["frozen", 0].verdict is Verdict.SUPPORTED
 
 
-def test_a_method_none_of_whose_cells_is_done_has_no_numbers(record, tmp_path):
+def test_a_method_none_of_whose_cells_is_done_has_no_numbers(record_ledgers, tmp_path):
     states = {f"naive_lora-o0-s{seed}": "pending" for seed in range(3)}
-    ours = naive(record(tmp_path / "run", states=states))
+    ours = naive(record_ledgers(tmp_path / "run", states=states))
     assert (ours.drift, ours.interval, ours.gain) == ((), None, None)
     assert ours.verdict is Verdict.NOT_TESTED
 
 
-def test_who_learned_nothing_has_nothing_to_forget(record, tmp_path):
+def test_who_learned_nothing_has_nothing_to_forget(record_ledgers, tmp_path):
     # oven: from 6.28125 to 6.25 is 0.03125, and 0.05 was needed
     base = {"river": 8.0, "oven": 6.28125, "clock": 9.0, "street": 8.5}
-    found = judged(record(tmp_path / "run", base=base))
+    found = judged(record_ledgers(tmp_path / "run", base=base))
     for ours in found.values():
         assert ours.gain == 0.03125
         assert ours.verdict is Verdict.NOT_TESTED
@@ -126,34 +128,36 @@ def test_who_learned_nothing_has_nothing_to_forget(record, tmp_path):
         )
 
 
-def test_exactly_the_floor_is_learned(record, tmp_path):
+def test_exactly_the_floor_is_learned(record_ledgers, tmp_path):
     suite = {"statistics": {"learning_floor": 1.25}}
-    assert naive(record(tmp_path / "run", suite=suite)).verdict is Verdict.CONTRADICTED
+    assert naive(record_ledgers(tmp_path / "run", suite=suite)).verdict is Verdict.CONTRADICTED
 
 
-def test_after_a_failed_check_nothing_is_concluded(run, change_about):
-    change_about(run, lambda about: about["overlap"][0].update(exact=["river-41"]))
-    found = judge(study.load(run))
+def test_after_a_failed_check_nothing_is_concluded(ledgers, change_about):
+    change_about(ledgers, lambda about: about["overlap"][0].update(exact=["river-41"]))
+    found = judge(study.load(ledgers))
     assert not found.sound
     for ours in found.judgements:
         assert ours.verdict is Verdict.INSTRUMENT_FAILED
         assert ours.words == "a check of the instrument failed; nothing is concluded"
         assert len(ours.drift) == 3  # shown, not judged
-    assert not accepted(study.load(run), found)
+    assert not accepted(study.load(ledgers), found)
 
 
 def test_bounds_are_not_judged(good):
     assert list(judged(good)) == [("naive_lora", 0), ("frozen", 0)]
 
 
-def test_a_bound_that_has_not_begun_is_a_bound_all_the_same(record, tmp_path):
+def test_a_bound_that_has_not_begun_is_a_bound_all_the_same(record_ledgers, tmp_path):
     states = {f"joint-o0-s{seed}": "pending" for seed in range(3)}
-    assert ("joint", 0) not in judged(record(tmp_path / "run", states=states))
+    assert ("joint", 0) not in judged(record_ledgers(tmp_path / "run", states=states))
 
 
-def test_each_order_is_judged_by_itself(record, tmp_path):
+def test_each_order_is_judged_by_itself(record_ledgers, tmp_path):
     orders = [["river", "oven", "clock"], ["clock", "river", "oven"]]
-    path = record(tmp_path / "run", suite={"orders": orders}, states={"naive_lora-o1-s0": "failed"})
+    path = record_ledgers(
+        tmp_path / "run", suite={"orders": orders}, states={"naive_lora-o1-s0": "failed"}
+    )
     found = judged(path)
     assert set(found) == {(m, o) for m in ("naive_lora", "frozen") for o in (0, 1)}
     assert found["naive_lora", 0].verdict is Verdict.CONTRADICTED
@@ -161,9 +165,9 @@ def test_each_order_is_judged_by_itself(record, tmp_path):
     assert found["naive_lora", 1].drift == (12.0, 14.0)
 
 
-def test_the_metric_is_the_plans(record, tmp_path):
+def test_the_metric_is_the_plans(record_ledgers, tmp_path):
     suite = {"statistics": {"retention": "drift_worst", "margin": 10}}
-    ours = naive(record(tmp_path / "run", suite=suite))
+    ours = naive(record_ledgers(tmp_path / "run", suite=suite))
     # the larger of 8 and 12, 10 and 14, 12 and 16 per cent; 14 ± 4.3027 · 2 / √3
     assert ours.drift == (12.0, 14.0, 16.0)
     assert ours.words == "[9.03, 18.97] % contains 10"
@@ -182,22 +186,22 @@ def test_a_run_is_accepted_when_those_that_must_retain_do(good):
     ("accept", "expected"),
     [([], True), (["frozen"], True), (["naive_lora"], False), (["frozen", "naive_lora"], False)],
 )
-def test_every_method_that_must_retain_is_asked_for(record, tmp_path, accept, expected):
-    path = record(tmp_path / "run", suite={"statistics": {"accept": accept}})
+def test_every_method_that_must_retain_is_asked_for(record_ledgers, tmp_path, accept, expected):
+    path = record_ledgers(tmp_path / "run", suite={"statistics": {"accept": accept}})
     assert acceptance(path) is expected
 
 
 @pytest.mark.parametrize("drift", [(2, 4, 6), (10, 12, 14)])
-def test_underpowered_is_not_accepted_and_neither_is_contradicted(record, tmp_path, drift):
+def test_underpowered_is_not_accepted_and_neither_is_contradicted(record_ledgers, tmp_path, drift):
     suite = {"statistics": {"accept": ["naive_lora"]}}
-    assert not acceptance(record(tmp_path / "run", suite=suite, rises=rising(*drift)))
+    assert not acceptance(record_ledgers(tmp_path / "run", suite=suite, rises=rising(*drift)))
 
 
-def test_an_incomplete_method_is_not_accepted(record, tmp_path):
-    assert not acceptance(record(tmp_path / "run", states={"frozen-o0-s1": "failed"}))
+def test_an_incomplete_method_is_not_accepted(record_ledgers, tmp_path):
+    assert not acceptance(record_ledgers(tmp_path / "run", states={"frozen-o0-s1": "failed"}))
 
 
-def test_a_bound_that_must_retain_is_never_found_to(record, tmp_path):
+def test_a_bound_that_must_retain_is_never_found_to(record_ledgers, tmp_path):
     """It is not judged, and what is not judged was not found to retain."""
     suite = {"statistics": {"accept": ["joint"]}}
-    assert not acceptance(record(tmp_path / "run", suite=suite))
+    assert not acceptance(record_ledgers(tmp_path / "run", suite=suite))

@@ -44,9 +44,9 @@ def test_probes_are_counted_over_the_domains_that_are_asked_for(good):
     assert found.answered(run, 1, []) == (0, 0)
 
 
-def test_columns_are_the_domains_in_the_order_in_which_they_were_learned(record, tmp_path):
+def test_columns_are_the_domains_in_the_order_in_which_they_were_learned(record_ledgers, tmp_path):
     orders = [["river", "oven", "clock"], ["clock", "river", "oven"]]
-    path = record(tmp_path / "run", suite={"orders": orders, "seeds": [0, 1]})
+    path = record_ledgers(tmp_path / "run", suite={"orders": orders, "seeds": [0, 1]})
     found = study.load(path)
     assert found.orders == orders
     # before training: clock 9, river 8, oven 7.5; then clock rises by 8 %, river by 12 %
@@ -57,8 +57,8 @@ def test_columns_are_the_domains_in_the_order_in_which_they_were_learned(record,
     assert [record.cell.order for record in found.runs("joint", 1)] == [1, 1]
 
 
-def test_rows_follow_the_suites_seeds_and_not_their_size(record, tmp_path):
-    path = record(tmp_path / "run", suite={"seeds": [2, 0]})
+def test_rows_follow_the_suites_seeds_and_not_their_size(record_ledgers, tmp_path):
+    path = record_ledgers(tmp_path / "run", suite={"seeds": [2, 0]})
     found = study.load(path)
     assert [r.cell.seed for r in found.runs("naive_lora")] == [2, 0]
     assert found.loss("naive_lora")[:, 3, 0].tolist() == [7.0, 6.75]
@@ -83,13 +83,13 @@ def test_phases_are_given_seed_by_seed(good):
     assert [[row.tokens_trained for row in seed] for seed in phases] == [[256, 512, 768]] * 3
 
 
-def test_cells_that_are_not_done_are_missing_by_name(record, tmp_path):
+def test_cells_that_are_not_done_are_missing_by_name(record_ledgers, tmp_path):
     states = {
         "naive_lora-o0-s0": "pending",
         "naive_lora-o0-s1": "running",
         "naive_lora-o0-s2": "failed",
     }
-    found = study.load(record(tmp_path / "run", states=states))
+    found = study.load(record_ledgers(tmp_path / "run", states=states))
     missing = {r.cell.name: r.state for r in found.missing("naive_lora")}
     assert missing == states
     assert found.runs("naive_lora") == []
@@ -99,21 +99,21 @@ def test_cells_that_are_not_done_are_missing_by_name(record, tmp_path):
     assert (failed.failure, failed.error) == ("diverged", "phase 1 (oven), step 0: lm = nan")
 
 
-def test_a_missing_seed_leaves_the_others_in_their_order(record, tmp_path):
-    path = record(tmp_path / "run", states={"naive_lora-o0-s1": "failed"})
+def test_a_missing_seed_leaves_the_others_in_their_order(record_ledgers, tmp_path):
+    path = record_ledgers(tmp_path / "run", states={"naive_lora-o0-s1": "failed"})
     assert study.load(path).loss("naive_lora")[:, 3, 0].tolist() == [6.75, 7.0]
 
 
-def test_a_half_written_row_belongs_to_a_cell_that_is_running(run):
-    with (run / "cells" / "joint-o0-s0" / "ledger.jsonl").open("ab") as file:
+def test_a_half_written_row_belongs_to_a_cell_that_is_running(ledgers):
+    with (ledgers / "cells" / "joint-o0-s0" / "ledger.jsonl").open("ab") as file:
         file.write(b'{"kind":"st')
-    found = study.load(run)
+    found = study.load(ledgers)
     assert [r.state for r in found.missing("joint")] == ["running"]
 
 
-def test_a_cell_that_died_before_its_first_row_is_a_failed_cell(record, tmp_path):
+def test_a_cell_that_died_before_its_first_row_is_a_failed_cell(record_ledgers, tmp_path):
     # the runner closes it with an end row and nothing else
-    path = record(tmp_path / "run", states={"naive_lora-o0-s1": "pending"})
+    path = record_ledgers(tmp_path / "run", states={"naive_lora-o0-s1": "pending"})
     ledger = Ledger(path / "cells" / "naive_lora-o0-s1" / "ledger.jsonl", "naive_lora-o0-s1")
     ledger.end(status="failed", failure="infrastructure", error="killed", base=None, seconds=0.0)
     found = study.load(path)
@@ -121,21 +121,21 @@ def test_a_cell_that_died_before_its_first_row_is_a_failed_cell(record, tmp_path
     assert found.bounds == {"joint"}
 
 
-def test_a_suite_without_a_general_domain_has_no_general_loss(record, tmp_path, make_suite):
+def test_a_suite_without_a_general_domain_has_no_general_loss(record_ledgers, tmp_path, make_suite):
     stream = make_suite().stream.model_copy(update={"general": None}).model_dump()
-    found = study.load(record(tmp_path / "run", suite={"stream": stream}))
+    found = study.load(record_ledgers(tmp_path / "run", suite={"stream": stream}))
     assert found.general("frozen").shape == (3, 4)
     assert np.isnan(found.general("frozen")).all()
 
 
-def test_a_domain_without_probes_has_no_accuracy(run, rewrite):
+def test_a_domain_without_probes_has_no_accuracy(ledgers, rewrite):
     for seed in range(3):
         rewrite(
-            run,
+            ledgers,
             f"cells/frozen-o0-s{seed}",
             lambda row: None if row.kind == "answer" and row.domain == "oven" else row,
         )
-    found = study.load(run).accuracy("frozen")
+    found = study.load(ledgers).accuracy("frozen")
     assert np.isnan(found[:, :, 1]).all()
     assert np.isfinite(found[:, :, [0, 2]]).all()
 
@@ -176,18 +176,18 @@ def test_a_folder_that_is_no_run_is_refused_with_what_makes_one(tmp_path):
         study.load(tmp_path)
 
 
-def test_a_ledger_that_does_not_chain_is_refused(run):
-    path = run / "cells" / "joint-o0-s0" / "ledger.jsonl"
+def test_a_ledger_that_does_not_chain_is_refused(ledgers):
+    path = ledgers / "cells" / "joint-o0-s0" / "ledger.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"lr":0.02', b'"lr":0.03', 1))
     with pytest.raises(LedgerError, match=r"joint-o0-s0.*row \d+ does not follow"):
-        study.load(run)
+        study.load(ledgers)
 
 
-def test_a_ledger_of_another_cell_is_refused(run):
-    mine, other = (run / "cells" / f"joint-o0-s{seed}" / "ledger.jsonl" for seed in (0, 1))
+def test_a_ledger_of_another_cell_is_refused(ledgers):
+    mine, other = (ledgers / "cells" / f"joint-o0-s{seed}" / "ledger.jsonl" for seed in (0, 1))
     mine.write_bytes(other.read_bytes())
     with pytest.raises(LedgerError, match=r"row 0 says it is row 0 of 'joint-o0-s1'"):
-        study.load(run)
+        study.load(ledgers)
 
 
 @pytest.mark.parametrize(
@@ -202,27 +202,27 @@ def test_a_ledger_of_another_cell_is_refused(run):
         ("suite", "0" * 64, "the suite is"),
     ],
 )
-def test_cells_of_any_seed_must_agree_in(run, rewrite, key, value, words):
+def test_cells_of_any_seed_must_agree_in(ledgers, rewrite, key, value, words):
     def other(row):
         return row.model_copy(update={key: value}) if isinstance(row, CellRow) else row
 
-    rewrite(run, "cells/frozen-o0-s2", other)
+    rewrite(ledgers, "cells/frozen-o0-s2", other)
     message = rf"(?s)frozen-o0-s2 .* differ in {key}: {words} .*Run them again together"
     with pytest.raises(StreamMismatch, match=message):
-        study.load(run)
+        study.load(ledgers)
 
 
-def test_methods_under_one_seed_must_be_offered_one_stream(run, rewrite):
+def test_methods_under_one_seed_must_be_offered_one_stream(ledgers, rewrite):
     def other(row):
         return row.model_copy(update={"stream": "0" * 64}) if isinstance(row, CellRow) else row
 
-    rewrite(run, "cells/frozen-o0-s2", other)
+    rewrite(ledgers, "cells/frozen-o0-s2", other)
     with pytest.raises(StreamMismatch, match=r"naive_lora-o0-s2 differ in stream|frozen-o0-s2 and"):
-        study.load(run)
+        study.load(ledgers)
 
 
-def test_a_cell_that_is_still_running_must_be_comparable_too(record, rewrite, tmp_path):
-    path = record(tmp_path / "run", states={"joint-o0-s1": "running"})
+def test_a_cell_that_is_still_running_must_be_comparable_too(record_ledgers, rewrite, tmp_path):
+    path = record_ledgers(tmp_path / "run", states={"joint-o0-s1": "running"})
 
     def other(row):
         return row.model_copy(update={"stream": "0" * 64}) if isinstance(row, CellRow) else row
@@ -232,22 +232,22 @@ def test_a_cell_that_is_still_running_must_be_comparable_too(record, rewrite, tm
         study.load(path)
 
 
-def test_streams_differ_from_seed_to_seed_and_order_to_order(record, tmp_path):
+def test_streams_differ_from_seed_to_seed_and_order_to_order(record_ledgers, tmp_path):
     orders = [["river", "oven", "clock"], ["clock", "river", "oven"]]
-    path = record(tmp_path / "run", suite={"orders": orders})
+    path = record_ledgers(tmp_path / "run", suite={"orders": orders})
     streams = {record.head.stream for record in study.load(path).cells}
     assert len(streams) == 6  # 3 seeds × 2 orders
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'{"suite": {"name": "x"}}'])
-def test_a_damaged_run_json_is_said_to_be_damaged(run, data):
-    (run / "run.json").write_bytes(data)
+def test_a_damaged_run_json_is_said_to_be_damaged(ledgers, data):
+    (ledgers / "run.json").write_bytes(data)
     with pytest.raises(LedgerError, match=r"run\.json"):
-        study.load(run)
+        study.load(ledgers)
 
 
-def test_an_unknown_key_in_the_recorded_suite_is_said_to_be_damage(run, change_about):
-    change_about(run, lambda about: about["suite"].update(seedz=[1]))
-    assert "seedz" in json.loads((run / "run.json").read_text())["suite"]
+def test_an_unknown_key_in_the_recorded_suite_is_said_to_be_damage(ledgers, change_about):
+    change_about(ledgers, lambda about: about["suite"].update(seedz=[1]))
+    assert "seedz" in json.loads((ledgers / "run.json").read_text())["suite"]
     with pytest.raises(LedgerError, match=r"run\.json"):
-        study.load(run)
+        study.load(ledgers)

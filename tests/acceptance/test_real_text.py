@@ -1,0 +1,134 @@
+"""The road on real text: the shipped suite on a real model, with what must be seen at its end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from classay import registry, study
+from classay.records import EvalRow
+
+pytestmark = pytest.mark.slow
+
+
+def classay(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "classay", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def audit(shared, tmp_path_factory):
+    """Run the shipped suite with flags; returns the process and the study."""
+
+    def go(*flags: object, base: str = "stories260K"):
+        out = tmp_path_factory.mktemp("runs")
+        done = classay(
+            *("run", "five_domains_small", "--out", out, "--json"),
+            *("--base", shared / "models" / base, "--data", shared / "data" / "domains"),
+            *flags,
+        )
+        assert done.returncode in (0, 1), done.stderr
+        return done, study.load(Path(json.loads(done.stdout)["run"]))
+
+    return go
+
+
+@pytest.fixture(scope="module")
+def run(audit):
+    return audit("--jobs", 2, "--seeds", "0,1,2")
+
+
+def test_the_budget_is_not_a_toys(run):
+    _, found = run
+    losses = found.loss("naive_lora")
+    gain = losses[:, 0] - np.diagonal(losses, offset=-1, axis1=1, axis2=2)
+    assert losses.shape == (3, 6, 5)
+    assert (gain >= 1.0).all(), gain  # nats a token, every domain, every seed
+    drift = registry.load("metric", "drift_prior_vs_own").compute
+    assert all(drift(matrix) >= 15.0 for matrix in losses)
+
+
+def test_frozen_does_not_drift_to_the_bit_and_was_measured_again(run):
+    _, found = run
+    for record in found.runs("frozen"):
+        again = 0
+        for learned, domain in enumerate(record.head.order):
+            first = record.evaluation(learned, domain)
+            for after in range(learned + 1, 5):
+                row = record.evaluation(after, domain)
+                assert (row.per_item, row.total.nats) == (first.per_item, first.total.nats)
+                assert row.seconds > 0
+                assert row.shared is None
+                again += 1
+        assert again == 4 + 3 + 2 + 1
+
+
+def test_the_run_ends_in_a_report_and_a_verdict(run):
+    done, found = run
+    assert done.returncode == 0
+    summary = json.loads(done.stdout)
+    assert summary["sound"] is True
+    assert {check["passed"] for check in summary["checks"]} == {True}
+    verdicts = {j["method"]: j["verdict"] for j in summary["judgements"]}
+    assert verdicts == {"frozen": "supported", "naive_lora": "contradicted"}
+    assert found.bounds == {"joint"}
+    html = Path(summary["report"]).read_text("utf-8")
+    assert "FROZEN retains best" in html
+    assert classay("verify", found.folder.path).returncode == 0
+
+
+def test_general_text_is_measured_and_never_trained_on(run):
+    _, found = run
+    general = found.general("naive_lora")
+    assert np.isfinite(general).all()
+    assert len(set(general[0].tolist())) == 6
+    frozen = found.general("frozen")
+    assert (frozen == frozen[:, :1]).all()  # answered by the base alone
+
+
+def test_sources_are_kept_apart(run):
+    _, found = run
+    row = next(r for r in found.runs("naive_lora")[0].of(EvalRow) if r.domain == "medical")
+    assert set(row.by_source) == {"pubmedqa", "medquad"}
+
+
+def test_one_byte_of_an_adapter_is_named(run, tmp_path):
+    _, found = run
+    copy = tmp_path / "copy"
+    shutil.copytree(found.folder.path, copy)
+    path = next(copy.glob("adapters/*/adapter_model.safetensors"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    done = classay("verify", copy)
+    assert done.returncode == 4
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_alone_and_shared_in_two_jobs_the_facts_are_equal(audit):
+    flags = ("--seeds", "0", "--methods", "naive_lora,frozen")
+    _, shared_work = audit("--jobs", 2, *flags)
+    _, alone = audit("--no-share", *flags)
+    done = classay("verify", shared_work.folder.path, "--against", alone.folder.path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_base_in_another_order(audit):
+    done, found = audit(
+        *("--seeds", "0", "--methods", "naive_lora,frozen", "--jobs", 2),
+        *("--order", "science,code,financial,legal,medical"),
+        base="general-base-3M",
+    )
+    assert json.loads(done.stdout)["sound"] is True
+    assert found.orders == [["science", "code", "financial", "legal", "medical"]]
+    losses = found.loss("naive_lora")[0]
+    assert (losses[0] - np.diagonal(losses, offset=-1) > 1.0).all()
