@@ -18,7 +18,6 @@ from classay.errors import ClassayError
 
 if TYPE_CHECKING:
     from classay.base import BaseFiles
-    from classay.evidence.rerun import Judged
     from classay.layout import RunFolder
     from classay.study import Study
     from classay.suite import Suite
@@ -133,13 +132,14 @@ def plan(
 ) -> None:
     """What a suite costs, and what its design can show, before anything runs."""
     from classay import plan as planning
-    from classay import terminal
 
     loaded, _ = _suite(suite, _overrides(base, seeds, order, methods, None))
     made = planning.plan(loaded, _base(loaded, False), gflops)
     if as_json:
         print(json.dumps(made._asdict() | {"methods": [m._asdict() for m in made.methods]}))
     else:
+        from classay import terminal
+
         terminal.plan(made, gflops)
 
 
@@ -195,8 +195,6 @@ def retry(
 @app.command()
 def status(folder: RunArg, as_json: Json = False) -> None:
     """What has become of every cell of a run."""
-    from classay import terminal
-
     study = _study(folder)
     if as_json:
         cells = {
@@ -209,6 +207,8 @@ def status(folder: RunArg, as_json: Json = False) -> None:
         }
         print(json.dumps(cells))
     else:
+        from classay import terminal
+
         terminal.cells(study)
     raise typer.Exit(0 if all(record.state == "done" for record in study.cells) else 3)
 
@@ -224,14 +224,9 @@ def report(
     ] = None,
 ) -> None:
     """Write a run's report: one HTML file that needs nothing else."""
-    from classay.evidence.rerun import judge
-    from classay.layout import write_atomically
-    from classay.reports.render import render
+    from classay import ending
 
-    study = _study(folder)
-    path = output or study.folder.report
-    write_atomically(path, render(study, judge(study), profile).encode())
-    print(path)
+    print(ending.report(_study(folder), profile, output))
 
 
 @app.command()
@@ -243,36 +238,42 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Recompute every chain and digest of a run, and its report; name what does not hold."""
+    from classay import ending
     from classay.layout import RunFolder
     from classay.provenance import verify as verification
 
     run_folder = RunFolder(folder)
-    if not run_folder.about.exists():
-        _study(folder)
+    for place in (folder, against):
+        if place is not None and not RunFolder(place).about.exists():
+            _study(place)
     found = verification.verify(run_folder)
     if not found and run_folder.report.exists():
-        found += _report_differs(folder)
+        found += ending.report_differs(_study(folder))
+    waiting = verification.unfinished(run_folder)
     if against is not None:
         found += verification.same_facts(run_folder, RunFolder(against))
     if as_json:
-        print(json.dumps({"verified": not found, "found": found}))
+        print(json.dumps({"verified": not found, "found": found, "unfinished": waiting}))
     else:
         for sentence in found:
             print(sentence, file=sys.stderr)
         print(f"{folder}: {'does NOT hold' if found else 'every chain and digest holds'}")
-    raise typer.Exit(4 if found else 0)
+        for name in waiting:
+            print(f"{name} has not ended; run it again to go on")
+    raise typer.Exit(4 if found else 3 if waiting else 0)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """What is installed, and whether this machine can run cells."""
     from classay import doctor as examination
-    from classay import terminal
 
     findings = examination.examine()
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:
+        from classay import terminal
+
         terminal.findings(findings)
     raise typer.Exit(0 if all(f.fine for f in findings if f.needed) else 1)
 
@@ -315,7 +316,8 @@ def _study(folder: Path) -> Study:
 
 
 def _execute(folder: RunFolder, options: Any, as_json: bool) -> NoReturn:
-    from classay import runner, terminal
+    """Run what is left, then judge it, and leave with what that means."""
+    from classay import ending, runner, terminal
 
     if not as_json:
         print(folder.path)
@@ -325,65 +327,10 @@ def _execute(folder: RunFolder, options: Any, as_json: bool) -> NoReturn:
     except KeyboardInterrupt:
         print("classay: stopped; the same command goes on from here.", file=sys.stderr)
         raise typer.Exit(3) from None
-    raise typer.Exit(_finish(folder.path, as_json))
-
-
-def _finish(path: Path, as_json: bool) -> int:
-    """Judge, write the report and the manifest, and say how it went."""
-    from classay import terminal
-    from classay.evidence.rerun import accepted, judge
-    from classay.layout import write_atomically
-    from classay.provenance import manifest
-    from classay.reports.render import render
-
-    study = _study(path)
-    judged = judge(study)
-    missing = [record.cell.name for record in study.cells if record.state != "done"]
-    write_atomically(study.folder.report, render(study, judged).encode())
-    digest = manifest.write(study.folder)
+    study = _study(folder.path)
+    end = ending.finish(study)
     if as_json:
-        print(json.dumps(_summary(study, judged, digest)))
+        print(json.dumps(ending.summary(study, end)))
     else:
-        terminal.summary(study, judged, digest)
-    if missing:
-        return 3
-    return 0 if accepted(study, judged) else 1
-
-
-def _summary(study: Study, judged: Judged, digest: str) -> dict[str, Any]:
-    return {
-        "run": str(study.folder.path),
-        "report": str(study.folder.report),
-        "manifest": digest,
-        "sound": judged.sound,
-        "checks": [check._asdict() for check in judged.checks],
-        "judgements": [
-            j._asdict() | {"interval": j.interval._asdict() if j.interval else None}
-            for j in judged.judgements
-        ],
-        "cells": {record.cell.name: record.state for record in study.cells},
-    }
-
-
-def _report_differs(folder: Path) -> list[str]:
-    from hashlib import sha256
-
-    from classay.evidence.rerun import judge
-    from classay.provenance import manifest
-    from classay.reports.render import render
-
-    study = _study(folder)
-    there = study.folder.report.read_bytes()
-    if render(study, judge(study)).encode() == there:
-        return []
-    if sha256(there).hexdigest() == manifest.load(study.folder).get("report"):
-        print(
-            "report.html is as the run left it; this version of classay and its libraries render "
-            "it otherwise",
-            file=sys.stderr,
-        )
-        return []
-    return [
-        f"{study.folder.report} is not what these ledgers give with this version of classay. "
-        f"`classay report {folder}` writes it anew."
-    ]
+        terminal.summary(study, end.judged, end.manifest)
+    raise typer.Exit(end.exit_code)

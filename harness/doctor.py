@@ -9,8 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-CORE = ("numpy", "scipy", "statsmodels", "pydantic", "typer", "rich", "jinja2", "matplotlib")
-RUN = ("torch", "transformers", "peft", "datasets", "safetensors", "tokenizers")
+CORE = (
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pydantic",
+    "typer",
+    "rich",
+    "pyyaml",
+    "jinja2",
+    "matplotlib",
+    "safetensors",
+)
+RUN = ("torch", "transformers", "peft", "datasets", "tokenizers")
 ROOM = 2 * 10**9  # bytes free, for runs of small models
 
 

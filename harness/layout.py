@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from classay.errors import LedgerError
 from classay.suite import Suite
+
+SETTING = {"identity", "content", "device", "threads", "code", "base", "overlap", "leak"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,26 @@ class RunFolder:
         return sorted(self.path.glob("*/*/ledger.jsonl"))
 
     def read(self) -> tuple[dict[str, Any], Suite]:
-        """What is run: the setting, and the suite."""
-        about = json.loads(self.about.read_text("utf-8"))
-        return about, Suite.model_validate(about["suite"])
+        """What is run: the setting, and the suite.
+
+        raises  LedgerError   when run.json is not what a run wrote
+        """
+        try:
+            about = json.loads(self.about.read_text("utf-8"))
+            suite = Suite.model_validate(about["suite"])
+            suite.identity(about["content"])
+            missing = SETTING - set(about)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(f"{type(error).__name__}: {error}") from error
+        if missing:
+            raise self._damaged(f"it lacks {sorted(missing)}")
+        return about, suite
+
+    def _damaged(self, why: str) -> LedgerError:
+        return LedgerError(
+            f"{self.about} is not what a run wrote ({why}).\n"
+            f"  Without it nobody can say what was run. Restore the file."
+        )
 
 
 def write_atomically(path: Path, data: bytes) -> None:

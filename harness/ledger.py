@@ -76,7 +76,7 @@ class Ledger:
         head, lines = self.head, []
         for seq, row in enumerate(rows, start=len(self.rows)):
             body = {"schema": SCHEMA, "cell": self.cell, "seq": seq, **row.model_dump(mode="json")}
-            head = _link(head, body)
+            head = _link(head, canonical(body))
             lines.append(canonical({**body, "chain": head}) + b"\n")
         size = self.path.stat().st_size if self.path.exists() else 0
         try:
@@ -112,18 +112,18 @@ def read(path: Path, cell: str | None = None) -> list[AnyRow]:
         where = f"{path}, row {seq}"
         try:
             body = json.loads(line)
-            chain, schema, found = body.pop("chain"), body["schema"], body["cell"]
+            chain, schema = body.pop("chain"), body["schema"]
+            found, number = str(body["cell"]), body["seq"]
+            data = canonical(body)  # refuses NaN and half a character
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _broken(where, "is not a row of a ledger", "one JSON object a line") from error
         if schema != SCHEMA:
             raise _broken(where, f"has schema {schema}", f"schema {SCHEMA}")
         root = found if cell is None else cell
         head = _root(root) if head is None else head
-        if found != root or body["seq"] != seq:
-            raise _broken(
-                where, f"says it is row {body['seq']} of {found!r}", f"row {seq} of {root!r}"
-            )
-        head = _link(head, body)
+        if found != root or number != seq:
+            raise _broken(where, f"says it is row {number} of {found!r}", f"row {seq} of {root!r}")
+        head = _link(head, data)
         if head != chain:
             raise _broken(
                 where,
@@ -191,8 +191,8 @@ def _root(cell: str) -> str:
     return sha256(cell.encode()).hexdigest()
 
 
-def _link(previous: str, body: dict[str, Any]) -> str:
-    return sha256(previous.encode() + canonical(body)).hexdigest()
+def _link(previous: str, row: bytes) -> str:
+    return sha256(previous.encode() + row).hexdigest()
 
 
 def _head(path: Path, cell: str) -> str:

@@ -19,7 +19,7 @@ from classay.executors import local
 from classay.executors.local import Task
 from classay.layout import Cell, RunFolder, write_atomically
 from classay.ledger import Ledger, read
-from classay.records import EndRow, canonical, digest
+from classay.records import EndRow, digest
 from classay.suite import Suite
 
 State = Literal["pending", "running", "done", "failed"]
@@ -82,7 +82,8 @@ def prepare(suite: Suite, options: Options) -> RunFolder:
         "overlap": [row._asdict() for row in overlap],
         "leak": [row._asdict() for row in leak],
     }
-    write_atomically(folder.about, canonical(about))
+    # not sorted: the order of the methods is the suite's
+    write_atomically(folder.about, json.dumps(about, ensure_ascii=False).encode())
     return folder
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from classay import registry
 from classay.errors import ConfigError, StreamMismatch
 from classay.layout import Cell, RunFolder
 from classay.ledger import read
@@ -102,8 +103,9 @@ class Study:
 
     @cached_property
     def bounds(self) -> set[str]:
-        """Methods that are bounds, not competitors."""
-        return {r.cell.method for r in self.cells if r.of(CellRow) and r.head.bound}
+        """Methods that are bounds, not competitors; one that has not begun is asked itself."""
+        begun = {r.cell.method: r.head.bound for r in self.cells if r.of(CellRow)}
+        return {m for m in self.methods if (begun[m] if m in begun else _is_bound(m))}
 
     @property
     def competitors(self) -> list[str]:
@@ -205,6 +207,10 @@ def _record(folder: RunFolder, cell: Cell) -> CellRecord:
     if not isinstance(last, EndRow):
         return CellRecord(cell, "running", rows)
     return CellRecord(cell, last.status, rows)
+
+
+def _is_bound(method: str) -> bool:
+    return bool(registry.load("method", method).METHOD.bound)
 
 
 def _nats_per_token(total: Sums) -> float:

@@ -233,11 +233,17 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
         raise ConfigError(f"{path} is not YAML: {error}\n  Mend the line it names.") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds {type(raw).__name__}; a suite is a mapping of keys.")
-    for key, value in (overrides or {}).items():
-        if key == "methods" and value is not None:
-            _choose(raw, value)
-        elif value is not None:
-            _set(raw, key, value)
+    try:
+        for key, value in (overrides or {}).items():
+            if key == "methods" and value is not None:
+                _choose(raw, value)
+            elif value is not None:
+                _set(raw, key, value)
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: the flag for {key} cannot be put over what stands there ({error}).\n"
+            f"  {key.partition('.')[0]} must be a mapping of keys in a suite. Mend the file."
+        ) from error
     try:
         return Suite.model_validate(raw)
     except ValidationError as error:

@@ -27,7 +27,7 @@ def watching(
     folder: RunFolder, share: bool, quiet: bool
 ) -> Iterator[tuple[Callable[[str, float], None], Callable[[str, str], None]]]:
     """Progress bars on a terminal, one line a finished task elsewhere, nothing if quiet."""
-    console = Console(quiet=quiet)
+    console = _console(quiet)
     _, suite = folder.read()
     weights = {task.name: float(SETUP) for task in runner.plan(folder, suite, share)} | {
         cell.name: float(runner.budgets(cell.method, suite))
@@ -71,7 +71,7 @@ def plan(made: Plan, gflops: float) -> None:
         name = f"{m.method} (bound)" if m.bound else m.method
         hours = "not known without --base" if m.hours is None else f"{m.hours:.2f}"
         table.add_row(name, str(m.cells), f"{m.tokens_trained:,}", f"{m.tokens_evaluated:,}", hours)
-    console = Console()
+    console = _console()
     console.print(table)
     if made.hours is not None and made.disk_bytes is not None:
         console.print(
@@ -97,15 +97,15 @@ def cells(study: Study) -> None:
             (end.failure if end else None) or "",
             (end.error if end else None) or "",
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def summary(study: Study, judged: Judged, digest: str) -> None:
     """The table at the end of a run."""
-    console = Console()
+    console = _console()
     for check in judged.checks:
         mark = {True: "passed", False: "FAILED", None: "not made"}[check.passed]
-        console.print(f"{mark:8} {check.name}: {check.found}", markup=False, highlight=False)
+        console.print(f"{mark:8} {check.name}: {check.found}")
     unit = registry.load("metric", study.suite.statistics.retention).UNIT
     table = Table("method", "cells", f"{study.suite.statistics.retention} ({unit})", "verdict")
     for judgement in judged.judgements:
@@ -118,14 +118,14 @@ def summary(study: Study, judged: Judged, digest: str) -> None:
         for record in failed:
             said = (record.end.error if record.end else None) or "no end yet; run again to go on"
             line = f"{record.cell.name} is {record.state}: {said}"
-            console.print(line, markup=False, highlight=False)
+            console.print(line)
     if study.suite.base.demonstration:
         console.print(
             "This was a demonstration: the base has random weights, so nothing here says anything "
             "about a method."
         )
-    console.print(f"report   {study.folder.report}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"manifest sha256 {digest}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"report   {study.folder.report}", soft_wrap=True)
+    console.print(f"manifest sha256 {digest}", soft_wrap=True)
 
 
 def findings(found: list[Finding]) -> None:
@@ -134,7 +134,12 @@ def findings(found: list[Finding]) -> None:
     for finding in found:
         mark = "ok" if finding.fine else ("NEEDED" if finding.needed else "absent")
         table.add_row(mark, finding.name, finding.found, "" if finding.fine else finding.remedy)
-    Console().print(table)
+    _console().print(table)
+
+
+def _console(quiet: bool = False) -> Console:
+    """Prints letter by letter: what a cell or a remedy says may hold brackets and colons."""
+    return Console(quiet=quiet, markup=False, emoji=False, highlight=False)
 
 
 def _row(study: Study, judgement: Judgement) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from classay import registry
 from classay.ledger import facts
 from classay.records import EvalRow, InvariantRow, PhaseRow, StepRow
 from classay.study import CellRecord, Study
@@ -78,7 +79,8 @@ def _last_domain_from_disk(study: Study) -> Check:
         if rows:
             there = record.evaluation(rows[0].after, rows[0].domain)
             made += 1
-            equal += (there.per_item, there.plan) == (rows[0].per_item, rows[0].plan)
+            same = (there.per_item, there.plan) == (rows[0].per_item, rows[0].plan)
+            equal += same and rows[0].process == "fresh"
     if not made:
         return Check(name, None, "no finished cell was evaluated again", meaning)
     return Check(
@@ -102,6 +104,8 @@ def _same_twice(study: Study) -> Check:
         phases = [row for row in again if isinstance(row, PhaseRow)]
         for record in study.cells if phases else ():
             if record.state != "done" or (record.cell.seed, record.cell.order) != (seed, order):
+                continue
+            if not registry.load("method", record.cell.method).METHOD.plain_first_phase:
                 continue
             first = record.of(PhaseRow)[0]
             compared += 1
@@ -144,19 +148,24 @@ def _base_unmoved(study: Study) -> Check:
 
 def _same_offer(study: Study) -> Check:
     offered = [
-        row.tokens_offered
+        (record.cell.seed, row)
         for record in study.cells
         if record.state == "done"
         for row in record.of(PhaseRow)
     ]
     budget = study.suite.training.tokens_per_domain
-    off = sum(tokens != budget for tokens in offered)
+    off = sum(row.tokens_offered != budget for _, row in offered)
+    batches = {(seed, row.domain, row.offered) for seed, row in offered}
+    lots = {(seed, row.domain) for seed, row in offered}
     streams = {(r.cell.seed, r.cell.order, r.head.stream) for r in study.cells if r.state == "done"}
     expected = {(r.cell.seed, r.cell.order) for r in study.cells if r.state == "done"}
     return Check(
         "All methods were offered the same",
-        (off == 0 and len(streams) == len(expected)) if offered else None,
-        f"{len(offered)} phases of {budget:,} tokens each, {off} of another size; {len(streams)} "
+        (off == 0 and len(batches) == len(lots) and len(streams) == len(expected))
+        if offered
+        else None,
+        f"{len(offered)} phases of {budget:,} tokens each, {off} of another size; {len(batches)} "
+        f"digest(s) of batches for {len(lots)} pair(s) of seed and domain; {len(streams)} "
         f"stream digest(s) for {len(expected)} pair(s) of seed and order",
         "the same batches, in the same order; what a method trains on beyond them is charged to it",
     )

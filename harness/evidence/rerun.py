@@ -60,10 +60,12 @@ def judge(study: Study) -> Judged:
 
 def accepted(study: Study, judged: Judged) -> bool:
     """The instrument is sound, and every method that the plan must find to retain was found to."""
-    return judged.sound and all(
-        judgement.verdict is Verdict.SUPPORTED
-        for judgement in judged.judgements
-        if judgement.method in study.suite.statistics.accept
+    asked = set(study.suite.statistics.accept)
+    found = [judgement for judgement in judged.judgements if judgement.method in asked]
+    return (
+        judged.sound
+        and {judgement.method for judgement in found} == asked  # a bound is not judged
+        and all(judgement.verdict is Verdict.SUPPORTED for judgement in found)
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from classay.errors import LedgerError
 from classay.layout import RunFolder, write_atomically
-from classay.ledger import head_of
+from classay.ledger import head_of, read
+from classay.records import EndRow
 
 SCHEMA = 1
 ROOMS = ("stream", "shared", "cells", "checks", "failed", "adapters", "items")
@@ -25,10 +26,7 @@ def write(folder: RunFolder) -> str:
     """Write the manifest of a run as it is now, and return its SHA-256."""
     content = {
         "schema": SCHEMA,
-        "ledgers": {
-            _relative(folder, path): dict(zip(("rows", "head"), head_of(path), strict=True))
-            for path in folder.ledgers()
-        },
+        "ledgers": {_relative(folder, path): _ledger(path) for path in folder.ledgers()},
         "report": _digest(folder.report) if folder.report.exists() else None,
         "files": {
             name: {"bytes": path.stat().st_size, "sha256": _digest(path)}
@@ -47,7 +45,9 @@ def load(folder: RunFolder) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = json.loads(folder.manifest.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        if not all(isinstance(content[key], dict) for key in ("ledgers", "files")):
+            raise ValueError("it lists no ledgers or no files")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LedgerError(
             f"{folder.manifest} cannot be read ({error}).\n  Without it nobody can say whether "
             f"rows are missing at the end of a ledger. A run writes it when it has come to its "
@@ -58,10 +58,19 @@ def load(folder: RunFolder) -> dict[str, Any]:
 
 def recorded(folder: RunFolder) -> dict[str, Path]:
     """Every file that is part of the record: name -> path."""
-    paths = [p for room in ROOMS for p in sorted((folder.path / room).rglob("*")) if p.is_file()]
+    paths = [p for room in ROOMS for p in sorted((folder.path / room).rglob("*"))]
     return {
-        _relative(folder, path): path for path in [folder.about, *paths] if path.name not in BESIDE
+        _relative(folder, path): path
+        for path in [folder.about, *paths]
+        # what begins with a point is a lock or half written
+        if path.is_file() and path.name not in BESIDE and not path.name.startswith(".")
     }
+
+
+def _ledger(path: Path) -> dict[str, Any]:
+    rows, head = head_of(path)
+    ended = bool(rows) and isinstance(read(path)[-1], EndRow)
+    return {"rows": rows, "head": head, "ended": ended}
 
 
 def _relative(folder: RunFolder, path: Path) -> str:

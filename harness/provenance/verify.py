@@ -34,6 +34,12 @@ def verify(folder: RunFolder) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def unfinished(folder: RunFolder) -> list[str]:
+    """The ledgers that had not ended when the manifest was written: whole, but not complete."""
+    ledgers = manifest.load(folder)["ledgers"]
+    return [name for name, promised in ledgers.items() if not promised["ended"]]
+
+
 def same_facts(mine: RunFolder, theirs: RunFolder) -> list[str]:
     """Compare two runs of one suite fact by fact; circumstances may differ.
 
@@ -53,7 +59,11 @@ def same_facts(mine: RunFolder, theirs: RunFolder) -> list[str]:
         differs = next((n for n, (a, b) in enumerate(pairs) if a != b), None)
         if differs is not None:
             found.append(f"{path.parent.name}: fact {differs} differs")
-    return found
+    return found + [
+        f"{path.parent.name}: {mine.path} has no such cell"
+        for path in sorted((theirs.path / "cells").glob("*/ledger.jsonl"))
+        if not (mine.path / path.relative_to(theirs.path)).exists()
+    ]
 
 
 def _facts(path: Path) -> list[bytes]:
@@ -76,11 +86,17 @@ def _ledger(path: Path, promised: Mapping[str, Any]) -> list[AnyRow]:
             f"{path}, row {count - 1}: the chain ends in {head[:12]}…, and the manifest says "
             f"{promised['head'][:12]}….\n  The ledger was written anew. Restore the file."
         )
-    check_end(path, rows)
+    if promised["ended"]:
+        check_end(path, rows)
     return rows
 
 
 def _files(folder: RunFolder, content: Mapping[str, Any]) -> Iterator[str]:
+    if content.get("report") and not folder.report.exists():
+        yield (
+            f"{folder.report} is missing, and the manifest lists it. `classay report` writes it "
+            f"again."
+        )
     there = manifest.recorded(folder)
     for name, promised in content["files"].items():
         path = there.get(name)
@@ -99,7 +115,11 @@ def _files(folder: RunFolder, content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _setting(folder: RunFolder, rows_of: Mapping[str, list[AnyRow]]) -> Iterator[str]:
-    setting, suite = folder.read()
+    try:
+        setting, suite = folder.read()
+    except LedgerError as error:
+        yield str(error)
+        return
     whole = [suite.identity(setting["content"]), setting["device"], setting["threads"]]
     if digest(whole) != setting["identity"]:
         yield (

@@ -16,7 +16,7 @@ TITLE = "Data"
 def build(study: Study, judged: Judged) -> list[Block]:
     """The blocks of this section."""
     digests: list[tuple[str, Cell]] = [
-        (f"Digest of {domain.name}", Code(study.setting["content"][domain.name]))
+        (f"Digest of {domain.name}", Code(study.setting["content"][f"domain {domain.name}"]))
         for domain in study.suite.evaluated()
     ]
     return [_sources(study), _scans(study), Definitions(digests)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from classay.errors import LedgerError
 from classay.layout import Cell, RunFolder, write_atomically
 from classay.suite import load
 
@@ -35,11 +36,46 @@ def test_every_ledger_is_found_in_a_fixed_order(tmp_path):
     assert RunFolder(tmp_path / "none").ledgers() == []
 
 
-def test_what_is_run_is_read_back(tmp_path, suite_file):
+@pytest.fixture
+def about(suite_file):
     suite = load(suite_file)
-    about = {"suite": suite.model_dump(mode="json"), "device": "cpu"}
+    content = {f"domain {domain.name}": "1" * 64 for domain in suite.evaluated()}
+    return {
+        "suite": suite.model_dump(mode="json"),
+        "identity": suite.identity(content),
+        "content": content,
+        "device": "cpu",
+        "threads": 1,
+        "code": "2" * 64,
+        "base": "3" * 64,
+        "overlap": [],
+        "leak": [],
+    }
+
+
+def test_what_is_run_is_read_back(tmp_path, suite_file, about):
     (tmp_path / "run.json").write_text(json.dumps(about), "utf-8")
-    assert RunFolder(tmp_path).read() == (about, suite)
+    assert RunFolder(tmp_path).read() == (about, load(suite_file))
+
+
+@pytest.mark.parametrize(
+    "key", ["suite", "identity", "content", "device", "threads", "code", "base", "overlap", "leak"]
+)
+def test_a_setting_that_lacks_something_is_refused(tmp_path, about, key):
+    del about[key]
+    (tmp_path / "run.json").write_text(json.dumps(about), "utf-8")
+    with pytest.raises(
+        LedgerError, match=rf"run\.json is not what a run wrote \(.*'{key}'.*\)\.(?s:.*)Restore"
+    ):
+        RunFolder(tmp_path).read()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "3", '{"suite": {}}', '{"suite": '])
+def test_a_setting_that_is_none_is_refused(tmp_path, text):
+    if text is not None:
+        (tmp_path / "run.json").write_text(text, "utf-8")
+    with pytest.raises(LedgerError, match=r"run\.json is not what a run wrote"):
+        RunFolder(tmp_path).read()
 
 
 # --- write_atomically

@@ -204,7 +204,7 @@ def build(tmp_path: Path) -> Build:
             "identity": "1" * 64,
             "code": "c" * 64,
             "parameters": 123456,
-            "content": {name: digest(name) for name in ("base", *names)},
+            "content": {key: digest(key) for key in ("base", *(f"domain {n}" for n in names))},
             "overlap": [
                 {"domain": n, "items": 8, "exact": [], "shared": [], "largest": 0.125}
                 for n in names

@@ -1,0 +1,75 @@
+"""The end of a run: judge it, write its report and its manifest, and say what that means."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from classay.evidence.rerun import Judged, accepted, judge
+from classay.layout import write_atomically
+from classay.provenance import manifest
+from classay.reports.render import render
+from classay.study import Study
+
+
+class End(NamedTuple):
+    """How a run ended."""
+
+    judged: Judged
+    manifest: str  # SHA-256
+    exit_code: int
+
+
+def finish(study: Study) -> End:
+    """Judge a run and leave its report and its manifest beside its ledgers.
+
+    returns  exit code 3 if cells are missing, else 1 if the instrument failed or a method that had
+             to be found to retain was not, else 0
+    """
+    judged = judge(study)
+    write_atomically(study.folder.report, render(study, judged).encode())
+    digest = manifest.write(study.folder)
+    if any(record.state != "done" for record in study.cells):
+        return End(judged, digest, 3)
+    return End(judged, digest, 0 if accepted(study, judged) else 1)
+
+
+def report(study: Study, profile: str, output: Path | None) -> Path:
+    """Write a run's report anew, in the run's folder unless ``output`` says where else."""
+    path = output or study.folder.report
+    write_atomically(path, render(study, judge(study), profile).encode())
+    return path
+
+
+def report_differs(study: Study) -> list[str]:
+    """Render the report again and compare it with the one that is there, byte for byte.
+
+    returns  what is wrong, a sentence; nothing if the bytes are equal, or if they are those that
+             the manifest lists: another version of a library may draw otherwise
+    """
+    there = study.folder.report.read_bytes()
+    if render(study, judge(study)).encode() == there:
+        return []
+    if sha256(there).hexdigest() == manifest.load(study.folder).get("report"):
+        return []
+    return [
+        f"{study.folder.report} is not what these ledgers give, nor what the run left. "
+        f"`classay report {study.folder.path}` writes it anew."
+    ]
+
+
+def summary(study: Study, end: End) -> dict[str, Any]:
+    """The end of a run as plain JSON."""
+    return {
+        "run": str(study.folder.path),
+        "report": str(study.folder.report),
+        "manifest": end.manifest,
+        "sound": end.judged.sound,
+        "checks": [check._asdict() for check in end.judged.checks],
+        "judgements": [
+            j._asdict() | {"interval": j.interval._asdict() if j.interval else None}
+            for j in end.judged.judgements
+        ],
+        "cells": {record.cell.name: record.state for record in study.cells},
+    }
