@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from classay.evidence.rerun import Judged, accepted, judge
 from classay.layout import write_atomically
 from classay.provenance import manifest
-from classay.reports.render import render
+from classay.reports import render
 from classay.study import Study
 
 
@@ -28,7 +28,7 @@ def finish(study: Study) -> End:
              to be found to retain was not, else 0
     """
     judged = judge(study)
-    write_atomically(study.folder.report, render(study, judged).encode())
+    write_atomically(study.folder.report, render.render(study, judged).encode())
     digest = manifest.write(study.folder)
     if any(record.state != "done" for record in study.cells):
         return End(judged, digest, 3)
@@ -38,25 +38,37 @@ def finish(study: Study) -> End:
 def report(study: Study, profile: str, output: Path | None) -> Path:
     """Write a run's report anew, in the run's folder unless ``output`` says where else."""
     path = output or study.folder.report
-    write_atomically(path, render(study, judge(study), profile).encode())
+    write_atomically(path, render.render(study, judge(study), profile).encode())
     return path
 
 
-def report_differs(study: Study) -> list[str]:
+class ReportSeen(NamedTuple):
+    """What became of a report that was rendered again."""
+
+    holds: bool
+    words: str
+
+
+def report_seen(study: Study) -> ReportSeen:
     """Render the report again and compare it with the one that is there, byte for byte.
 
-    returns  what is wrong, a sentence; nothing if the bytes are equal, or if they are those that
-             the manifest lists: another version of a library may draw otherwise
+    A report that the manifest knows by its digest was not edited, whatever is drawn today: another
+    version of a library may draw otherwise.
     """
-    there = study.folder.report.read_bytes()
-    if render(study, judge(study)).encode() == there:
-        return []
+    path = study.folder.report
+    there = path.read_bytes()
+    if render.render(study, judge(study)).encode() == there:
+        return ReportSeen(True, "")
     if sha256(there).hexdigest() == manifest.load(study.folder).get("report"):
-        return []
-    return [
-        f"{study.folder.report} is not what these ledgers give, nor what the run left. "
-        f"`classay report {study.folder.path}` writes it anew."
-    ]
+        return ReportSeen(
+            True,
+            f"{path.name} is as the run left it; what is installed here would draw it otherwise",
+        )
+    return ReportSeen(
+        False,
+        f"{path} is not what these ledgers give, nor what the run left. "
+        f"`classay report {study.folder.path}` writes it anew.",
+    )
 
 
 def summary(study: Study, end: End) -> dict[str, Any]:

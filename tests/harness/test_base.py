@@ -216,7 +216,6 @@ def load(files):
     return base.Base(files, "fp32", "cpu")
 
 
-@pytest.mark.torch
 def test_the_counted_parameters_are_those_of_the_loaded_model(files):
     # by hand, of hidden size 16: 2 × 320 × 16 embeddings and head; 2 layers of
     # 2 × 16 × 16 (q, o) + 2 × 16 × 8 (k, v) + 3 × 16 × 32 (mlp) + 2 × 16 (norms); 16 (norm)
@@ -224,7 +223,6 @@ def test_the_counted_parameters_are_those_of_the_loaded_model(files):
     assert sum(p.numel() for p in load(files).model.parameters()) == files.parameters
 
 
-@pytest.mark.torch
 def test_weights_are_read_as_data_and_nothing_else(files, monkeypatch):
     pytest.importorskip("torch")
     import torch
@@ -266,7 +264,6 @@ def test_weights_are_read_as_data_and_nothing_else(files, monkeypatch):
     )
 
 
-@pytest.mark.torch
 def test_a_pickle_beside_the_weights_is_never_opened(files, tmp_path):
     marker, place = tmp_path / "ran", copy(files, tmp_path / "trap")
     # a pickle that makes a file when it is read
@@ -277,7 +274,6 @@ def test_a_pickle_beside_the_weights_is_never_opened(files, tmp_path):
     assert not marker.exists()
 
 
-@pytest.mark.torch
 def test_code_beside_the_tokenizer_is_never_run(files, tmp_path):
     marker, place = tmp_path / "ran", copy(files, tmp_path / "trap")
     names = ["trap.Tokens", "trap.Tokens"]
@@ -289,7 +285,6 @@ def test_code_beside_the_tokenizer_is_never_run(files, tmp_path):
     assert not marker.exists()
 
 
-@pytest.mark.torch
 def test_an_architecture_that_transformers_does_not_know_is_refused(files, tmp_path):
     place = copy(files, tmp_path / "unknown")
     rewrite(place / "config.json", model_type="of_tomorrow", architectures=["OfTomorrow"])
@@ -297,7 +292,6 @@ def test_an_architecture_that_transformers_does_not_know_is_refused(files, tmp_p
         load(locate(place))
 
 
-@pytest.mark.torch
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_a_base_is_loaded_in_the_type_that_is_asked_for(files, dtype):
     ours = base.Base(files, dtype, "cpu")
@@ -309,7 +303,6 @@ def test_a_base_is_loaded_in_the_type_that_is_asked_for(files, dtype):
 # --- the digest of what is loaded
 
 
-@pytest.mark.torch
 def test_the_digest_of_tensors_by_hand():
     torch = pytest.importorskip("torch")
     ours = object.__new__(base.Base)
@@ -322,7 +315,6 @@ def test_the_digest_of_tensors_by_hand():
     assert ours.digest() == sha256(expected).hexdigest()
 
 
-@pytest.mark.torch
 def test_a_base_has_the_same_digest_every_time_and_everywhere(files, tmp_path):
     ours = load(files)
     assert ours.digest() == ours.digest() == load(files).digest()
@@ -330,7 +322,6 @@ def test_a_base_has_the_same_digest_every_time_and_everywhere(files, tmp_path):
     assert base.Base(files, "bf16", "cpu").digest() != ours.digest()
 
 
-@pytest.mark.torch
 def test_adapters_do_not_change_the_digest_of_the_base(files):
     from classay.adapters import Adapters
     from classay.seeding import Seeds
@@ -346,7 +337,6 @@ def test_adapters_do_not_change_the_digest_of_the_base(files):
     assert ours.digest() == before
 
 
-@pytest.mark.torch
 def test_the_smallest_change_of_one_weight_changes_the_digest(files):
     torch = pytest.importorskip("torch")
     ours = load(files)
@@ -362,7 +352,6 @@ def test_the_smallest_change_of_one_weight_changes_the_digest(files):
         assert ours.digest() == before
 
 
-@pytest.mark.torch
 def test_a_changed_buffer_changes_the_digest(files):
     ours = load(files)
     before, buffers = ours.digest(), dict(ours.model.named_buffers())
@@ -376,7 +365,6 @@ def test_a_changed_buffer_changes_the_digest(files):
 # --- the tokenizer
 
 
-@pytest.mark.torch
 def test_tokens_say_which_characters_they_cover(files):
     tokenizer = base.TokenizerFiles(files)
     assert (tokenizer.bos, tokenizer.eos) == (0, 1)
@@ -389,7 +377,6 @@ def test_tokens_say_which_characters_they_cover(files):
     assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(spans))
 
 
-@pytest.mark.torch
 def test_a_character_of_several_tokens_is_covered_by_each_of_them(files):
     # four bytes of UTF-8, none of which the tokenizer has learned to join
     ids, spans = base.TokenizerFiles(files).encode("🙂")
@@ -397,7 +384,6 @@ def test_a_character_of_several_tokens_is_covered_by_each_of_them(files):
     assert spans == [(0, 1)] * 4
 
 
-@pytest.mark.torch
 def test_no_special_tokens_are_added(files):
     tokenizer = base.TokenizerFiles(files)
     ids, _ = tokenizer.encode("water")
@@ -406,7 +392,6 @@ def test_no_special_tokens_are_added(files):
     assert tokenizer.encode("") == ([], [])
 
 
-@pytest.mark.torch
 def test_a_text_longer_than_the_model_s_context_is_no_warning(files):
     ids, _ = base.TokenizerFiles(files).encode("river " * 3000)
     assert len(ids) >= 3000

@@ -17,8 +17,6 @@ from classay import base, sources
 from classay.errors import ConfigError, StreamError
 from classay.suite import BaseSpec, Domain
 
-pytestmark = pytest.mark.torch
-
 COMMIT = "a" * 40
 COLUMNS = {"prompt": "question", "completion": "target"}
 TRAIN = [

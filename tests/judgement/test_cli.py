@@ -169,7 +169,11 @@ def test_an_intact_run_verifies(run, command):
     code, out, err = command("verify", run)
     assert (code, err) == (0, "")
     assert "every chain and digest holds" in out
-    assert json.loads(command("verify", run, "--json")[1]) == {"verified": True, "found": []}
+    assert json.loads(command("verify", run, "--json")[1]) == {
+        "verified": True,
+        "found": [],
+        "unfinished": [],
+    }
 
 
 def test_a_tampered_run_is_exit_code_4_with_the_row_named(run):
@@ -510,3 +514,20 @@ def test_an_error_that_nobody_raised_on_purpose_keeps_its_traceback(command, mon
     monkeypatch.setattr("classay.registry.suite_path", broken)
     with pytest.raises(ZeroDivisionError):
         command("plan", "x")
+
+
+def test_an_interrupted_run_is_whole_but_not_finished(record, tmp_path, command):
+    path = record(tmp_path / "run", states={"frozen-o0-s2": "running"})
+    code, out, err = command("verify", path)
+    assert (code, err) == (3, "")
+    assert "every chain and digest holds" in out
+    assert "cells/frozen-o0-s2/ledger.jsonl has not ended" in out
+
+
+def test_a_report_that_is_gone_is_named(run, command):
+    command("report", run)
+    command("retry", run)  # judges again and lists the report in the manifest
+    (run / "report.html").unlink()
+    code, _, err = command("verify", run)
+    assert code == 4
+    assert "report.html is missing" in err

@@ -31,6 +31,7 @@ def test_every_ledger_is_listed_with_its_rows_and_its_head(good):
     assert listed["checks/fresh-joint-o0-s0/ledger.jsonl"] == {
         "rows": 2,
         "head": json.loads(lines[-1])["chain"],
+        "ended": True,
     }
 
 
