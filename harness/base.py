@@ -7,6 +7,7 @@ of a model is ever executed. Without ``--online`` no hub is asked.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 CONTENT = {".json", ".safetensors", ".model", ".txt"}
-HARMLESS = {"_name_or_path", "_commit_hash"}  # written by transformers itself
+CODE = {"auto_map", "attn_implementation", "experts_implementation"}  # can name a hub's kernel
+# written by transformers itself, and read by nothing that runs
+HARMLESS = {"_name_or_path", "_commit_hash", "_num_labels", "_attn_implementation_autoset"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ def locate(spec: BaseSpec, online: bool = False) -> BaseFiles:
             f"{config_path} cannot be read as JSON ({error}).\n"
             f"  A base is a folder with config.json, a tokenizer and *.safetensors. Give --base."
         ) from error
+    if not isinstance(config, dict):
+        raise ConfigError(
+            f"{config_path} holds {type(config).__name__}, and an object was needed.\n"
+            f"  A base is a folder with config.json, a tokenizer and *.safetensors. Give --base."
+        )
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         found = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
@@ -57,7 +65,7 @@ def locate(spec: BaseSpec, online: bool = False) -> BaseFiles:
             f"\n  Convert them in a place that you can afford to lose."
         )
     refused = sorted(
-        key for key in config if key == "auto_map" or (key.startswith("_") and key not in HARMLESS)
+        key for key in config if key in CODE or (key.startswith("_") and key not in HARMLESS)
     )
     if refused:
         raise ConfigError(
@@ -85,9 +93,15 @@ class TokenizerFiles:
     def __init__(self, files: BaseFiles) -> None:
         from transformers import AutoTokenizer
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(
-            files.folder, trust_remote_code=False, local_files_only=True
-        )
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(
+                files.folder, trust_remote_code=False, local_files_only=True
+            )
+        except (ValueError, OSError, ImportError) as error:
+            raise ConfigError(
+                f"{files.folder}: its tokenizer does not load ({error}).\n"
+                f"  classay runs no code of a tokenizer's own. A tokenizer.json is needed."
+            ) from error
         if not self._tokenizer.is_fast:
             raise ConfigError(
                 f"{files.folder}: its tokenizer does not say which characters a token covers.\n"
@@ -113,14 +127,20 @@ class Base:
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        self.model: nn.Module = AutoModelForCausalLM.from_pretrained(
-            files.folder,
-            dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype],
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            use_kernels=False,
-        )
+        try:
+            self.model: nn.Module = AutoModelForCausalLM.from_pretrained(
+                files.folder,
+                dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype],
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_kernels=False,
+            )
+        except (ValueError, OSError, ImportError) as error:
+            raise ConfigError(
+                f"{files.folder} does not load as a causal language model ({error}).\n"
+                f"  Use an architecture that transformers knows by itself."
+            ) from error
         self.model.to(device).eval()
         # the tensors themselves: adapters rename the modules around them, but do not replace them
         self._tensors: dict[str, Tensor] = dict(
@@ -153,7 +173,7 @@ def _folder(spec: BaseSpec, online: bool) -> Path:
             "the suite names no base.\n  Give --base FOLDER, or base.hub in the suite."
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
         return Path(
@@ -164,22 +184,27 @@ def _folder(spec: BaseSpec, online: bool) -> Path:
                 local_files_only=not online,
             )
         )
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        todo = (
+            "The hub was asked. Check base.hub and base.revision"
+            if online
+            else "classay asks no hub unless told to. Give --online once"
+        )
         raise ConfigError(
             f"the base {spec.hub!r} at {spec.revision} is not here ({type(error).__name__}).\n"
-            f"  classay asks no hub unless told to. Give --online once, or --base FOLDER."
+            f"  {todo}, or give --base FOLDER."
         ) from error
 
 
 def _parameters(path: Path) -> int:
     """Parameters in a safetensors file, from its header."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    total = 0
-    for name, entry in header.items():
-        if name != "__metadata__":
-            size = 1
-            for n in entry["shape"]:
-                size *= n
-            total += size
-    return total
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except SafetensorError as error:
+        raise ConfigError(
+            f"{path} is not a safetensors file ({error}).\n"
+            f"  A pointer of git-lfs looks like this. Fetch the weights themselves."
+        ) from error

@@ -30,10 +30,12 @@ PACKAGES = (
 FACTUAL = (
     "adapters.py",
     "base.py",
+    "bench.py",
     "cell.py",
     "checkpoint.py",
     "determinism.py",
     "evaluate.py",
+    "hub.py",
     "method.py",
     "packing.py",
     "router.py",

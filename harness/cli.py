@@ -13,14 +13,29 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from classay import __version__
+from classay import __version__, flags
 from classay.errors import ClassayError
+from classay.flags import (
+    BaseOpt,
+    DataOpt,
+    DeviceOpt,
+    DtypeOpt,
+    JobsOpt,
+    Json,
+    MethodsOpt,
+    OnlineOpt,
+    OrderOpt,
+    OutOpt,
+    RunArg,
+    SeedsOpt,
+    ShareOpt,
+    SuiteArg,
+    ThreadsOpt,
+)
 
 if TYPE_CHECKING:
-    from classay.base import BaseFiles
     from classay.layout import RunFolder
     from classay.study import Study
-    from classay.suite import Suite
 
 app = typer.Typer(
     name="classay",
@@ -29,27 +44,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-SuiteArg = Annotated[str, typer.Argument(help="A suite file, or the name of one that is shipped.")]
-RunArg = Annotated[Path, typer.Argument(help="The folder of a run.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-BaseOpt = Annotated[str | None, typer.Option("--base", help="Folder of the base model.")]
-DataOpt = Annotated[Path | None, typer.Option("--data", help="Folder of the data.")]
-OutOpt = Annotated[Path, typer.Option("--out", help="Where the folders of runs are made.")]
-SeedsOpt = Annotated[str | None, typer.Option("--seeds", help="For instance 0,1,2.")]
-OrderOpt = Annotated[
-    list[str] | None,
-    typer.Option("--order", help="An order of domains, a,b,c; may be given several times."),
-]
-MethodsOpt = Annotated[str | None, typer.Option("--methods", help="Run only these: a,b,c.")]
-DtypeOpt = Annotated[str | None, typer.Option("--dtype", help="fp32 or bf16.")]
-DeviceOpt = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
-ThreadsOpt = Annotated[int, typer.Option("--threads", min=1, help="Threads a cell.")]
-JobsOpt = Annotated[int, typer.Option("--jobs", min=1, help="Cells at a time.")]
-OnlineOpt = Annotated[bool, typer.Option("--online", help="Let a hub be asked.")]
-ShareOpt = Annotated[
-    bool, typer.Option("--share/--no-share", help="Do work that cells have in common once.")
-]
 
 
 def main() -> int:
@@ -101,7 +95,7 @@ def validate(
     """Check a suite, its methods' settings and, where they are given, its data and its base."""
     from classay import registry, scans, sources
 
-    loaded, folder = _suite(suite, {"base.path": base})
+    loaded, folder = flags.suite(suite, {"base.path": base})
     registry.check(loaded)
     checked = ["the suite", f"{len(loaded.methods)} methods"]
     if data is not None or loaded.base.demonstration:
@@ -110,7 +104,7 @@ def validate(
         scans.overlap(records, loaded.stream)
         scans.leak(records, loaded.stream)
         checked.append(f"{sum(len(r.train) for r in records)} train records")
-    if _base(loaded, online):
+    if flags.base(loaded, online):
         checked.append("the base")
     if as_json:
         print(json.dumps({"suite": loaded.name, "checked": checked}))
@@ -133,8 +127,8 @@ def plan(
     """What a suite costs, and what its design can show, before anything runs."""
     from classay import plan as planning
 
-    loaded, _ = _suite(suite, _overrides(base, seeds, order, methods, None))
-    made = planning.plan(loaded, _base(loaded, False), gflops)
+    loaded, _ = flags.suite(suite, flags.overrides(base, seeds, order, methods, None))
+    made = planning.plan(loaded, flags.base(loaded, False), gflops)
     if as_json:
         print(json.dumps(made._asdict() | {"methods": [m._asdict() for m in made.methods]}))
     else:
@@ -163,7 +157,7 @@ def run(
     """Run a suite, or go on with it; done cells are skipped. Ends in a report."""
     from classay import runner
 
-    loaded, place = _suite(suite, _overrides(base, seeds, order, methods, dtype))
+    loaded, place = flags.suite(suite, flags.overrides(base, seeds, order, methods, dtype))
     options = runner.Options(data or place, out, device, jobs, threads, share, online)
     folder = runner.prepare(loaded, options)
     _execute(folder, options, as_json)
@@ -279,37 +273,6 @@ def doctor(as_json: Json = False) -> None:
 
         terminal.findings(findings)
     raise typer.Exit(0 if all(f.fine for f in findings if f.needed) else 1)
-
-
-def _suite(name: str, overrides: dict[str, Any]) -> tuple[Suite, Path]:
-    """A suite, and the folder that its paths are relative to."""
-    from classay import registry
-    from classay import suite as suites
-
-    path = registry.suite_path(name)
-    return suites.load(path, overrides), path.parent
-
-
-def _overrides(
-    base: str | None,
-    seeds: str | None,
-    order: list[str] | None,
-    methods: str | None,
-    dtype: str | None,
-) -> dict[str, Any]:
-    return {
-        "base.path": base,
-        "seeds": seeds.split(",") if seeds else None,
-        "orders": [names.split(",") for names in order] if order else None,
-        "methods": methods.split(",") if methods else None,
-        "base.dtype": dtype,
-    }
-
-
-def _base(suite: Suite, online: bool) -> BaseFiles | None:
-    from classay.base import locate
-
-    return locate(suite.base, online) if suite.base.path or suite.base.hub else None
 
 
 def _study(folder: Path) -> Study:

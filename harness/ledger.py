@@ -85,8 +85,8 @@ class Ledger:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            with self.path.open("ab") as file:
-                file.truncate(size)
+            if self.path.exists():
+                os.truncate(self.path, size)
             raise Interrupted(
                 f"{self.path}: the disk refused {len(rows)} rows ({error.strerror}).\n"
                 f"  The {len(self.rows)} rows recorded before are whole. A ledger needs room to "
@@ -115,14 +115,16 @@ def read(path: Path, cell: str | None = None) -> list[AnyRow]:
             chain, schema = body.pop("chain"), body["schema"]
             found, number = str(body["cell"]), body["seq"]
             data = canonical(body)  # refuses NaN and half a character
+            if line != canonical({**body, "chain": chain}):
+                raise ValueError("other bytes than a ledger writes")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _broken(where, "is not a row of a ledger", "one JSON object a line") from error
         if schema != SCHEMA:
             raise _broken(where, f"has schema {schema}", f"schema {SCHEMA}")
-        root = found if cell is None else cell
-        head = _root(root) if head is None else head
-        if found != root or number != seq:
-            raise _broken(where, f"says it is row {number} of {found!r}", f"row {seq} of {root!r}")
+        cell = found if cell is None else cell
+        head = _root(cell) if head is None else head
+        if found != cell or number != seq:
+            raise _broken(where, f"says it is row {number} of {found!r}", f"row {seq} of {cell!r}")
         head = _link(head, data)
         if head != chain:
             raise _broken(

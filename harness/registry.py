@@ -7,6 +7,7 @@ Nothing is imported until it is asked for, and an import that fails, fails loudl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from importlib import import_module
@@ -16,6 +17,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from classay.errors import ConfigError, UnknownName
 from classay.suite import Suite
@@ -73,7 +76,16 @@ def resolve(method: str, config: Mapping[str, Any]) -> Any:
             f"methods.{method} lacks {owed}, which have no default because they must be tuned.\n"
             f"  Give each a value in the suite."
         )
-    return accepts(**config)
+    try:
+        return TypeAdapter(accepts).validate_json(json.dumps(config), strict=True)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})"
+            for e in error.errors()
+        )
+        raise ConfigError(
+            f"methods.{method} has settings of the wrong kind: {wrong}.\n  Mend them in the suite."
+        ) from error
 
 
 def check(suite: Suite) -> None:
@@ -103,7 +115,7 @@ def suites() -> dict[str, Path]:
 def suite_path(name: str) -> Path:
     """The file of a suite, given as a path or as the name of one that comes with classay."""
     path = Path(name)
-    if path.exists() or path.suffix in (".yaml", ".yml"):
+    if path.is_file() or path.suffix in (".yaml", ".yml"):
         return path
     if name in suites():
         return suites()[name]
@@ -118,4 +130,12 @@ def _builtin(kind: str) -> set[str]:
 
 
 def _plugged(kind: str) -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group=GROUPS[kind])}
+    plugged: dict[str, str] = {}
+    for point in entry_points(group=GROUPS[kind]):
+        first = plugged.setdefault(point.name, point.value)
+        if first != point.value:
+            raise ConfigError(
+                f"{kind} {point.name!r} is provided by {first!r} and by {point.value!r}.\n"
+                f"  Two things under one name cannot be told apart in a report. Rename one of them."
+            )
+    return plugged

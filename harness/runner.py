@@ -22,6 +22,7 @@ from classay.ledger import Ledger, read
 from classay.records import EndRow, digest
 from classay.suite import Suite
 
+UNCAUGHT = 1  # what Python exits with when an exception is not caught
 State = Literal["pending", "running", "done", "failed"]
 
 
@@ -241,7 +242,7 @@ def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int) -> str:
         if ledger.ended is None:
             ledger.end(
                 status="failed",
-                failure="infrastructure" if code < 0 else "bug",
+                failure="bug" if code == UNCAUGHT else "infrastructure",
                 error=f"{death}: {last}",
                 base=None,
                 seconds=0.0,

@@ -72,9 +72,9 @@ def leak(parts: Sequence[Records], stream: Stream) -> list[Leak]:
     names = {part.domain for part in parts}
     rows = []
     for part in parts:
-        prompts = [set(_words(r.prompt)) for r in (*part.holdout, *part.probe) if r.prompt]
-        own = sum(part.domain in words for words in prompts)
-        others = sum(bool(words & (names - {part.domain})) for words in prompts)
+        prompts = [_words(r.prompt) for r in (*part.holdout, *part.probe) if r.prompt]
+        own = sum(_names(part.domain, words) for words in prompts)
+        others = sum(any(_names(n, words) for n in names - {part.domain}) for words in prompts)
         rows.append(Leak(part.domain, len(prompts), own, others))
         if prompts and own / len(prompts) > stream.max_named_prompts:
             raise StreamError(
@@ -99,6 +99,11 @@ def _overlap(part: Records, texts: set[str], grams: set[int], allowed: float) ->
         if share > allowed:
             shared.append(record.id)
     return Overlap(part.domain, len(unseen), tuple(exact), tuple(shared), largest)
+
+
+def _names(domain: str, words: Sequence[str]) -> bool:
+    """Whether a domain's name stands in the words, as one word or as several."""
+    return f" {domain.replace('_', ' ')} " in f" {' '.join(words)} ".replace("_", " ")
 
 
 def _words(text: str) -> list[str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 
 from classay import evaluate
-from classay.cell import Bench, Tell, first_phase_name
+from classay.bench import Bench
+from classay.cell import Tell, first_phase_name
 from classay.determinism import attention
 from classay.errors import Diverged
 from classay.layout import Cell, RunFolder

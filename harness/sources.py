@@ -13,9 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from classay import hub
 from classay.errors import StreamError
 from classay.records import canonical
-from classay.suite import Domain, HuggingFace, JsonLines
+from classay.suite import Domain, JsonLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def load(domain: Domain, folder: Path, online: bool = False) -> Records:
     if isinstance(domain.source, JsonLines):
         raw = _json_lines(domain, domain.source, folder)
     else:
-        raw = _hugging_face(domain, domain.source, folder, online)
+        raw = hub.rows(domain, domain.source, set(Record.__dataclass_fields__), folder, online)
     records = [_record(domain, where, fields) for where, fields in raw]
     by_split = {
         split: tuple(r for r in records if r.split == split) for split in {r.split for r in records}
@@ -119,47 +120,6 @@ def _json_lines(
         yield where, fields
 
 
-def _hugging_face(
-    domain: Domain, source: HuggingFace, folder: Path, online: bool
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    import datasets
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    datasets.disable_progress_bars()
-    place = folder / source.dataset
-    if not place.is_dir():
-        try:
-            place = Path(
-                snapshot_download(
-                    source.dataset,
-                    repo_type="dataset",
-                    revision=source.revision,
-                    local_files_only=not online,
-                )
-            )
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-            raise StreamError(
-                f"domain {domain.name!r}: the data set {source.dataset!r} at {source.revision} is "
-                f"not here ({type(error).__name__}).\n  classay asks no hub unless told to. Give "
-                f"--online once, or put a snapshot at {place}."
-            ) from error
-    try:
-        parts = datasets.load_dataset(str(place), name=source.config)
-    except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-        raise StreamError(
-            f"domain {domain.name!r}: {place} does not load as a data set ({error}).\n"
-            f"  It must hold JSON Lines, CSV or Parquet files; scripts are never run."
-        ) from error
-    for split, part in parts.items():
-        for number, row in enumerate(part):
-            fields = {k: v for k, v in row.items() if v is not None}
-            fields |= {
-                field: row[column] for field, column in source.columns.items() if column in row
-            }
-            yield f"{source.dataset}, {split}[{number}]", {"split": str(split), **fields}
-
-
 def _record(domain: Domain, where: str, fields: Mapping[str, Any]) -> Record:
     def text(name: str) -> str | None:
         value = fields.get(name)
@@ -167,8 +127,20 @@ def _record(domain: Domain, where: str, fields: Mapping[str, Any]) -> Record:
             raise StreamError(
                 f"{where}: {name} is {type(value).__name__}, and text was needed.\n  Mend it."
             )
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError as error:
+            raise StreamError(
+                f"{where}: {name} holds half of a surrogate pair, which is no text ({error}).\n"
+                f"  UTF-8 is needed. Mend it."
+            ) from error
         return value or None
 
+    choices = fields.get("choices") or []
+    if not isinstance(choices, (list, tuple)):
+        raise StreamError(
+            f"{where}: choices is {type(choices).__name__}, and a list was needed.\n  Mend it."
+        )
     prompt, completion = text("prompt"), text("completion")
     body = text("text") or (prompt + completion if prompt and completion else None)
     if body is None:
@@ -190,6 +162,6 @@ def _record(domain: Domain, where: str, fields: Mapping[str, Any]) -> Record:
         completion=completion,
         source=text("source") or "all",
         subject=text("subject"),
-        choices=tuple(str(choice) for choice in fields.get("choices") or ()),
+        choices=tuple(str(choice) for choice in choices),
         answer=text("answer"),
     )

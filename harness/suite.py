@@ -253,22 +253,31 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
 def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for parent in parents:
-        raw = raw.setdefault(parent, {})
+        if raw.get(parent) is None:
+            raw[parent] = {}
+        raw = raw[parent]
+        if not isinstance(raw, dict):
+            return  # it is no mapping, which the check of the whole says with its path
     raw[last] = value
 
 
 def _choose(raw: dict[str, Any], methods: list[str]) -> None:
     """Keep only these methods; what the plan asks of the others goes with them."""
     settings = raw.get("methods") or {}
+    if not isinstance(settings, dict):
+        return
     raw["methods"] = {name: settings.get(name) for name in methods}
-    if accept := (raw.get("statistics") or {}).get("accept"):
-        raw["statistics"]["accept"] = [name for name in accept if name in methods]
+    plan = raw.get("statistics")
+    if isinstance(plan, dict) and (accept := plan.get("accept")):
+        plan["accept"] = [name for name in accept if name in methods]
 
 
 def _in_words(path: Path, error: ValidationError) -> str:
     lines = [f"{path} is not a suite that can be run; {error.error_count()} thing(s) to mend:"]
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"]) or "suite"
+        # the kind of a source stands in pydantic's path, and not in the file
+        loc = [p for i, p in enumerate(problem["loc"]) if problem["loc"][i - 1 : i] != ("source",)]
+        where = ".".join(str(part) for part in loc) or "suite"
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {where}: no such key. Take it out, or see docs/suites.md.")
         else:

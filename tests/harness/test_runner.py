@@ -172,7 +172,7 @@ def test_the_order_of_domains_changes_neither_batches_nor_first_bytes(run):
 def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
     run, suite_file, tiny_base, tmp_path, whole_group
 ):
-    long = {"tokens_per_domain": 12800, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
+    long = {"tokens_per_domain": 6400, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
     straight, _ = run("straight", training=long, methods={"naive_lora": {}, "frozen": {}})
     changed = suite_file.with_name("changed.yaml")
     command = [sys.executable, "-P", "-m", "classay", "run", str(changed), "--jobs", "2"]

@@ -1,0 +1,88 @@
+"""What one cell's work needs on the table: the base, the stream, the random streams, the scorer."""
+
+from __future__ import annotations
+
+import resource
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from classay import evaluate, registry
+from classay.adapters import Adapters
+from classay.base import Base, locate
+from classay.determinism import settle
+from classay.layout import RunFolder, write_atomically
+from classay.method import Method, Phase, State
+from classay.records import AnyRow, canonical
+from classay.seeding import Seeds
+from classay.stream import Stream, load, offered_digest
+from classay.suite import BaseSpec
+from classay.trainer import phase_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Bench:
+    """A base, a stream and a random state, ready for one cell's work."""
+
+    def __init__(self, folder: RunFolder, seed: int) -> None:
+        self.folder = folder
+        self.setting, self.suite = folder.read()
+        settle(self.setting["threads"])
+        self.device = str(self.setting["device"])
+        self.seeds = Seeds(seed)
+        self.stream: Stream = load(folder.stream)
+        pinned = BaseSpec(path=self.setting["base"], digest=self.setting["content"]["base"])
+        files = locate(pinned)
+        self.base = Base(files, self.suite.base.dtype, self.device)
+        self.adapters = Adapters(self.base.model, self.suite.adapter, self.seeds)
+        self.scorer = evaluate.Scorer(
+            folder, self.base.model, self.suite.evaluation.batch_items, self.device
+        )
+
+    def method(self, name: str) -> Method:
+        """A method of the suite on this bench."""
+        module = registry.load("method", name)
+        config = registry.resolve(name, self.suite.methods[name])
+        made: Method = module.METHOD(self.adapters, config, self.seeds)
+        return made
+
+    def phase(self, index: int, domain: str) -> tuple[Phase, str]:
+        """A domain as a method sees it, and the digest of what it is offered."""
+        offered = self.stream.offered(domain, self.seeds.root)
+        return phase_of(index, domain, offered, self.device), offered_digest(offered)
+
+    def evaluated(self, method: Method | None, after: int) -> list[AnyRow]:
+        """Every domain's hold-out and probes, in the suite's order."""
+        rows: list[AnyRow] = []
+        for tokens in self.stream.domains.values():
+            rows.append(evaluate.holdout(self.scorer, method, tokens, after, "holdout", "cell"))
+            rows.extend(evaluate.probes(self.scorer, method, tokens, after))
+        return rows
+
+    def save_adapters(self, state: State) -> dict[str, str]:
+        """Write every adapter that is not on disk yet; name -> digest of its weights."""
+        from safetensors.torch import save
+
+        named: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in state.tensors.items():
+            kind, *path = key.split("/")
+            if kind == "adapter":
+                named.setdefault(path[0], {})[path[1]] = tensor.cpu().contiguous()
+        digests = {}
+        for name, tensors in named.items():
+            data = save(dict(sorted(tensors.items())))
+            digests[name] = sha256(data).hexdigest()
+            place = self.folder.adapter(digests[name])
+            if not place.exists():
+                write_atomically(place / "adapter_config.json", canonical(self.adapters.config()))
+                write_atomically(place / "adapter_model.safetensors", data)
+        return digests
+
+    def peak_bytes(self) -> int:
+        """The most memory this process has held so far: on the GPU, or in RAM."""
+        if self.device.startswith("cuda"):
+            import torch
+
+            return int(torch.cuda.max_memory_allocated())
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

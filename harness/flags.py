@@ -1,0 +1,66 @@
+"""What the flags of the command line are, and what they change in a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from classay.base import BaseFiles
+    from classay.suite import Suite
+
+SuiteArg = Annotated[str, typer.Argument(help="A suite file, or the name of one that is shipped.")]
+RunArg = Annotated[Path, typer.Argument(help="The folder of a run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+BaseOpt = Annotated[str | None, typer.Option("--base", help="Folder of the base model.")]
+DataOpt = Annotated[Path | None, typer.Option("--data", help="Folder of the data.")]
+OutOpt = Annotated[Path, typer.Option("--out", help="Where the folders of runs are made.")]
+SeedsOpt = Annotated[str | None, typer.Option("--seeds", help="For instance 0,1,2.")]
+OrderOpt = Annotated[
+    list[str] | None,
+    typer.Option("--order", help="An order of domains, a,b,c; may be given several times."),
+]
+MethodsOpt = Annotated[str | None, typer.Option("--methods", help="Run only these: a,b,c.")]
+DtypeOpt = Annotated[str | None, typer.Option("--dtype", help="fp32 or bf16.")]
+DeviceOpt = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+ThreadsOpt = Annotated[int, typer.Option("--threads", min=1, help="Threads a cell.")]
+JobsOpt = Annotated[int, typer.Option("--jobs", min=1, help="Cells at a time.")]
+OnlineOpt = Annotated[bool, typer.Option("--online", help="Let a hub be asked.")]
+ShareOpt = Annotated[
+    bool, typer.Option("--share/--no-share", help="Do work that cells have in common once.")
+]
+
+
+def suite(name: str, overrides: dict[str, Any]) -> tuple[Suite, Path]:
+    """A suite, and the folder that its paths are relative to."""
+    from classay import registry
+    from classay import suite as suites
+
+    path = registry.suite_path(name)
+    return suites.load(path, overrides), path.parent
+
+
+def overrides(
+    base: str | None,
+    seeds: str | None,
+    order: list[str] | None,
+    methods: str | None,
+    dtype: str | None,
+) -> dict[str, Any]:
+    """The keys of a suite that flags were given for; the others are None."""
+    return {
+        "base.path": base,
+        "seeds": seeds.split(",") if seeds else None,
+        "orders": [names.split(",") for names in order] if order else None,
+        "methods": methods.split(",") if methods else None,
+        "base.dtype": dtype,
+    }
+
+
+def base(suite: Suite, online: bool) -> BaseFiles | None:
+    """The base that a suite names, checked; None if it names none."""
+    from classay.base import locate
+
+    return locate(suite.base, online) if suite.base.path or suite.base.hub else None
