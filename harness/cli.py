@@ -6,6 +6,7 @@ missing, 4 integrity is broken. Everything heavy is imported inside the verb tha
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -46,6 +47,10 @@ app = typer.Typer(
 )
 
 
+# the disk or its owner said no: nothing that a traceback would explain
+REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+
+
 def main() -> int:
     """Run the command line and return its exit code; user mistakes print no traceback."""
     try:
@@ -53,6 +58,16 @@ def main() -> int:
     except ClassayError as error:
         print(f"classay: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        print(
+            f"classay: {error.filename or 'a file'} could not be written ({error.strerror}).\n"
+            f"  What was recorded before is whole. Make room there, or give --out another folder; "
+            f"the same command goes on.",
+            file=sys.stderr,
+        )
+        return 3
     return 0
 
 

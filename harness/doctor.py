@@ -18,6 +18,7 @@ CORE = (
     "rich",
     "pyyaml",
     "jinja2",
+    "markupsafe",
     "matplotlib",
     "safetensors",
 )

@@ -119,8 +119,8 @@ def execute(
         tasks = plan(folder, suite, options.share)
         by_name = {cell.name: cell for cell in cells(suite)}
 
-        def over(task: Task, code: int) -> None:
-            ended(task.name, _closed(folder, by_name.get(task.name), task, code))
+        def over(task: Task, code: int, said: str) -> None:
+            ended(task.name, _closed(folder, by_name.get(task.name), task, code, said))
 
         local.run(tasks, options.jobs, not options.device.startswith("cuda"), progress, over)
 
@@ -223,31 +223,29 @@ def _done(place: Path) -> bool:
     return bool(rows) and isinstance(rows[-1], EndRow)
 
 
-def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int) -> str:
+def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int, said: str) -> str:
     """What a task said when it did not end well; a cell that died without a word gets its end."""
-    said = task.stderr.read_text("utf-8", "replace").strip() if task.stderr.exists() else ""
     if code == 0:
         end = state(folder, cell)[1] if cell else None
         return (end.error or "") if end else ""
-    last = said.splitlines()[-1] if said else "it said nothing"
-    death = f"killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
-    if cell is None:
-        return f"{death}: {said or last}"
-    if code in (Interrupted.exit_code, LedgerError.exit_code):
+    if not said:
+        stderr = task.stderr.read_text("utf-8", "replace").strip() if task.stderr.exists() else ""
+        last = stderr.splitlines()[-1] if stderr else "it said nothing"
+        death = f"killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
+        said = f"{death}: {last}"
+    if cell is None or code in (Interrupted.exit_code, LedgerError.exit_code):
         return said
-    with (
-        Ledger(folder.cell(cell) / "ledger.jsonl", cell.name) as ledger,
-        suppress(Interrupted),
-    ):
+    path = folder.cell(cell) / "ledger.jsonl"
+    with Ledger(path, cell.name) as ledger, suppress(Interrupted):
         if ledger.ended is None:
             ledger.end(
                 status="failed",
                 failure="bug" if code == UNCAUGHT else "infrastructure",
-                error=f"{death}: {last}",
+                error=said,
                 base=None,
                 seconds=0.0,
             )
-    return f"{death}: {last}\n  See {task.stderr}."
+    return f"{said}\n  See {task.stderr}."
 
 
 def _same_code(folder: RunFolder) -> None:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as save_arrays
 
 from classay.errors import StreamError
+from classay.layout import write_atomically
 from classay.packing import Batch, Items, Probe, Tokenizer, items, pack, probe_rows
 from classay.records import digest
 from classay.seeding import Seeds
@@ -98,7 +100,6 @@ def build(suite: Suite, records: Sequence[Records], tokenizer: Tokenizer) -> Str
 
 def save(stream: Stream, folder: Path) -> None:
     """Write a stream, for the processes that run its cells."""
-    folder.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"batch": stream.batch, "steps": stream.steps, "domains": {}}
     for name, tokens in stream.domains.items():
         arrays = {"train.ids": tokens.train.ids, "train.labels": tokens.train.labels}
@@ -107,7 +108,8 @@ def save(stream: Stream, folder: Path) -> None:
             rows: Items = getattr(tokens, part)
             arrays |= {f"{part}.{key}": getattr(rows, key) for key in TABLES}
             parts[part] = [getattr(rows, key) for key in TEXT]
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, _file(folder, name))
+        data = save_arrays({k: np.ascontiguousarray(v) for k, v in arrays.items()})
+        write_atomically(_file(folder, name), data)
         about["domains"][name] = {
             "records": tokens.records,
             "train_records": tokens.train_records,
@@ -115,7 +117,7 @@ def save(stream: Stream, folder: Path) -> None:
             "probes": [asdict(probe) for probe in tokens.probes],
         }
     # not sorted: the order of the domains is the suite's
-    (folder / "stream.json").write_text(json.dumps(about), "utf-8")
+    write_atomically(folder / "stream.json", json.dumps(about).encode())
 
 
 def load(folder: Path) -> Stream:

@@ -35,7 +35,10 @@ def watching(
         if runner.state(folder, cell)[0] in ("pending", "running")
     }
     if not console.is_terminal:
-        yield (lambda name, done: None), (lambda name, said: console.print(_line(name, said)))
+        yield (
+            (lambda name, done: None),
+            (lambda name, said: console.print(_line(name, said), soft_wrap=True)),
+        )
         return
     columns = (
         TextColumn("{task.description}"),
@@ -59,7 +62,7 @@ def watching(
             progress(name, 1.0)
             bars.remove_task(own[name])
             if said:
-                console.print(_line(name, said))
+                console.print(_line(name, said), soft_wrap=True)
 
         yield progress, ended
 
@@ -105,7 +108,7 @@ def summary(study: Study, judged: Judged, digest: str) -> None:
     console = _console()
     for check in judged.checks:
         mark = {True: "passed", False: "FAILED", None: "not made"}[check.passed]
-        console.print(f"{mark:8} {check.name}: {check.found}")
+        console.print(f"{mark:8} {check.name}: {check.found}", soft_wrap=True)
     unit = registry.load("metric", study.suite.statistics.retention).UNIT
     table = Table("method", "cells", f"{study.suite.statistics.retention} ({unit})", "verdict")
     for judgement in judged.judgements:
@@ -118,7 +121,7 @@ def summary(study: Study, judged: Judged, digest: str) -> None:
         for record in failed:
             said = (record.end.error if record.end else None) or "no end yet; run again to go on"
             line = f"{record.cell.name} is {record.state}: {said}"
-            console.print(line)
+            console.print(line, soft_wrap=True)
     if study.suite.base.demonstration:
         console.print(
             "This was a demonstration: the base has random weights, so nothing here says anything "

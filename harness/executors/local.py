@@ -41,20 +41,22 @@ def run(
     jobs: int,
     fork: bool,
     progress: Callable[[str, float], None],
-    ended: Callable[[Task, int], None],
+    ended: Callable[[Task, int, str], None],
 ) -> None:
     """Run every task once those before it have ended, however they ended.
 
     jobs      how many at a time
     fork      fork from a server that has the imports; False for a GPU, which a fork breaks
     progress  called with a task's name and the share that is done
-    ended     called with a task and its exit code; negative: the signal that killed it
+    ended     called with a task, its exit code (negative: the signal that killed it) and the
+              words of the error that it raised on purpose, if any
     """
     context: Any = multiprocessing.get_context("forkserver" if fork else "spawn")
     if fork:
         context.set_forkserver_preload(PRELOAD)
     waiting, over = list(tasks), set[str]()
     running: dict[Any, tuple[Task, Any, Connection]] = {}
+    said: dict[str, str] = {}
     try:
         while waiting or running:
             ready = [task for task in waiting if task.after <= over]
@@ -68,22 +70,29 @@ def run(
             pipes = [pipe for _, _, pipe in running.values() if not pipe.closed]
             wait([*running, *pipes], timeout=1.0)
             for sentinel, (task, process, pipe) in list(running.items()):
-                _hear(task, pipe, progress)
+                _hear(task, pipe, progress, said)
                 if not process.is_alive():
                     process.join()
                     del running[sentinel]
                     over.add(task.name)
-                    ended(task, process.exitcode)
+                    ended(task, process.exitcode, said.get(task.name, ""))
     finally:
         for _, process, _ in running.values():
             process.terminate()
             process.join()
 
 
-def _hear(task: Task, pipe: Connection, progress: Callable[[str, float], None]) -> None:
+def _hear(
+    task: Task, pipe: Connection, progress: Callable[[str, float], None], said: dict[str, str]
+) -> None:
+    """Take what a child has sent: how far it is, or why it stops."""
     try:
         while not pipe.closed and pipe.poll():
-            progress(task.name, pipe.recv())
+            word = pipe.recv()
+            if isinstance(word, str):
+                said[task.name] = word
+            else:
+                progress(task.name, word)
     except (EOFError, OSError):
         pipe.close()
 
@@ -108,7 +117,7 @@ def _enter(task: Task, pipe: Connection) -> None:
     try:
         task.call(*task.args, tell)
     except ClassayError as error:
-        print(error, file=sys.stderr, flush=True)  # noqa: T201  this is the task's stderr file
+        pipe.send(str(error))
         sys.exit(error.exit_code)
 
 

@@ -151,7 +151,8 @@ def test_a_row_written_in_other_bytes_with_the_same_meaning_is_named(run):
     lines = lines_of(run, SMALL)
     lines[0] = lines[0].replace(b'","', b'", "', 1)
     write_lines(run, SMALL, lines)
-    assert len(read(run / SMALL / "ledger.jsonl")) == 2  # the chain is about values
+    with pytest.raises(LedgerError, match="row 0 is not a row of a ledger"):
+        read(run / SMALL / "ledger.jsonl")
     assert named(found(run), f"{SMALL}/ledger.jsonl has SHA-256")
 
 
