@@ -26,6 +26,8 @@ PACKAGES = (
     "statsmodels",
     "pydantic",
 )
+# Whose version can change a fact.
+LIBRARIES = ("python", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")
 # Left of the ledger: a change here can change a fact. What judges can change without touching one.
 FACTUAL = (
     "adapters.py",

@@ -66,7 +66,7 @@ def prepare(suite: Suite, options: Options) -> RunFolder:
     identity = digest([suite.identity(content), options.device, options.threads])
     folder = RunFolder(options.out / f"{suite.name}-{identity[:12]}")
     if folder.about.exists():
-        _same_code(folder)
+        _same_program(folder)
         return folder
     overlap, leak = scans.overlap(records, suite.stream), scans.leak(records, suite.stream)
     stream.save(stream.build(suite, records, TokenizerFiles(files)), folder.stream)
@@ -80,6 +80,7 @@ def prepare(suite: Suite, options: Options) -> RunFolder:
         "device": options.device,
         "threads": options.threads,
         "code": circumstances.code(),
+        "libraries": _libraries(),
         "overlap": [row._asdict() for row in overlap],
         "leak": [row._asdict() for row in leak],
     }
@@ -248,14 +249,21 @@ def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int, said: s
     return f"{said}\n  See {task.stderr}."
 
 
-def _same_code(folder: RunFolder) -> None:
-    recorded, now = json.loads(folder.about.read_text("utf-8"))["code"], circumstances.code()
-    if recorded != now:
+def _same_program(folder: RunFolder) -> None:
+    about = json.loads(folder.about.read_text("utf-8"))
+    then = {"code": about["code"][:12], **about["libraries"]}
+    now = {"code": circumstances.code()[:12], **_libraries()}
+    if other := [f"{k} was {then.get(k)}, is {now.get(k)}" for k in now if then.get(k) != now[k]]:
         raise ConfigError(
-            f"{folder.path} was begun by other code ({recorded[:12]}; installed is {now[:12]}).\n"
-            f"  Cells of one run must come from one program. Install the version that began it, or "
-            f"give --out another folder."
+            f"{folder.path} was begun by another program ({'; '.join(other)}).\n"
+            f"  Cells of one run must come from one program. Install what began it, or give --out "
+            f"another folder."
         )
+
+
+def _libraries() -> dict[str, str]:
+    found = circumstances.versions()
+    return {name: found[name] for name in circumstances.LIBRARIES if name in found}
 
 
 @contextmanager

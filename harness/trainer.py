@@ -142,7 +142,7 @@ class PhaseTraining:
         ]
 
     def state(self) -> dict[str, Tensor]:
-        """The optimizer's state and the global generator's, as tensors."""
+        """The optimizer's state and the global generators', as tensors."""
         import torch
 
         saved = self.optimizer.state_dict()["state"]
@@ -151,7 +151,10 @@ class PhaseTraining:
             for index, entry in saved.items()
             for key, value in entry.items()
         }
-        return {**tensors, "generator": torch.get_rng_state()}
+        device = self.parameters[0].device
+        if device.type == "cuda":
+            tensors["generator/cuda"] = torch.cuda.get_rng_state(device)
+        return {**tensors, "generator/cpu": torch.get_rng_state()}
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
         """Go on at ``step`` with what ``state`` returned."""
@@ -163,7 +166,9 @@ class PhaseTraining:
             if kind == "optimizer":
                 state["state"].setdefault(int(path[0]), {})[path[1]] = tensor
         self.optimizer.load_state_dict(state)
-        torch.set_rng_state(tensors["generator"])
+        torch.set_rng_state(tensors["generator/cpu"])
+        if "generator/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["generator/cuda"], self.parameters[0].device)
         self.step = step
 
     def _finite(self, terms: Mapping[str, Tensor], values: Sequence[float], lr: float) -> None:

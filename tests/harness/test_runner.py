@@ -329,7 +329,17 @@ def test_a_row_changed_between_two_runs_is_refused(run):
 def test_a_run_begun_by_other_code_is_not_gone_on_with(run, monkeypatch):
     run(methods={"frozen": {}})
     monkeypatch.setattr(runner.circumstances, "code", lambda: "f" * 64)
-    with pytest.raises(ConfigError, match=r"(?s)begun by other code .*ffffffffffff.*--out"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)another program.*is ffffffffffff.*--out"
+    ):
+        run(methods={"frozen": {}})
+
+
+def test_a_run_begun_with_other_libraries_is_not_gone_on_with(run, monkeypatch):
+    run(methods={"frozen": {}})
+    versions = runner.circumstances.versions() | {"torch": "0.1"}
+    monkeypatch.setattr(runner.circumstances, "versions", lambda: versions)
+    with pytest.raises(ConfigError, match=r"torch was .*, is 0\.1"):
         run(methods={"frozen": {}})
 
 
