@@ -1,5 +1,5 @@
 # make quickstart   the whole road on a demonstration, in a few minutes; no model and no network needed
-# make test         everything that CI runs
+# make test         lint, types, layers, and the tests on the wheel; CI adds the quickstart
 PYTHON ?= python3
 BIN = .venv/bin
 

@@ -1,7 +1,7 @@
 """Seconds a cell and peak memory of finished runs, as JSON with the machine's name and the command.
 
     classay run five_domains_small --base BASE --data DATA --device cuda --dtype bf16 --out OUT
-    python -P benchmarks/cells.py OUT/five_domains_small-… > benchmarks/results/NAME.json
+    python -P benchmarks/cells.py --command 'classay run …' OUT/five_domains_small-… > NAME.json
 
 Everything is read from the ledgers; nothing is timed here.
 """

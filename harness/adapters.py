@@ -101,7 +101,7 @@ class Adapters:
     def named(self, name: str | None) -> Iterator[tuple[str, nn.Parameter]]:
         """An adapter's parameters under the names that PEFT saves them with."""
         for key, parameter in () if name is None else self._peft.named_parameters():
-            if f".{name}." in key:
+            if "lora_" in key and f".{name}." in key:
                 yield key.replace(f".{name}.", "."), parameter
 
     def tensors(self, name: str) -> dict[str, Tensor]:

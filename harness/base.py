@@ -151,6 +151,12 @@ class Base:
         """SHA-256 of every parameter and buffer, with its name, type and shape, as it is now."""
         import torch
 
+        now = {id(t) for t in [*self.model.parameters(), *self.model.buffers()]}
+        if replaced := [name for name, tensor in self._tensors.items() if id(tensor) not in now]:
+            raise RuntimeError(
+                f"{len(replaced)} tensors of the base were replaced by others ({replaced[0]}, …); "
+                f"a method may add to the base and must leave it in place"
+            )
         total = sha256()
         for name, tensor in sorted(self._tensors.items()):
             total.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from classay import evaluate, registry
 from classay.adapters import Adapters
 from classay.base import Base, locate
+from classay.circumstances import same_program
 from classay.determinism import settle
 from classay.layout import RunFolder, write_atomically
 from classay.method import Method, Phase, State
@@ -28,7 +29,8 @@ class Bench:
     def __init__(self, folder: RunFolder, seed: int) -> None:
         self.folder = folder
         self.setting, self.suite = folder.read()
-        settle(self.setting["threads"])
+        self.code = same_program(folder.about, self.setting)
+        self.threads = settle(self.setting["threads"])
         self.device = str(self.setting["device"])
         self.seeds = Seeds(seed)
         self.stream: Stream = load(folder.stream)
@@ -80,10 +82,17 @@ class Bench:
                 write_atomically(place / "adapter_model.safetensors", data)
         return digests
 
-    def peak_bytes(self) -> int:
-        """The most memory this process has held so far: on the GPU, or in RAM."""
+    def forget_peak(self) -> None:
+        """Let the peak of a phase be its own, where the machine can tell."""
         if self.device.startswith("cuda"):
             import torch
 
-            return int(torch.cuda.max_memory_allocated())
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def peak_bytes(self) -> int:
+        """The most memory held: on the GPU in this phase, in RAM by this process so far."""
+        if self.device.startswith("cuda"):
+            import torch
+
+            return int(torch.cuda.max_memory_allocated(self.device))
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

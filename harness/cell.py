@@ -6,6 +6,7 @@ row, and a cell that was killed goes on from its checkpoint.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from classay import circumstances, evaluate
 from classay.bench import Bench
 from classay.checkpoint import Checkpoint, commit, resume
 from classay.determinism import attention
-from classay.errors import CellError, Interrupted
+from classay.errors import CellError, Interrupted, LedgerError
 from classay.layout import Cell, RunFolder, write_atomically
 from classay.ledger import Ledger, read
 from classay.method import State
@@ -31,6 +32,7 @@ from classay.records import (
 )
 from classay.trainer import PhaseTraining
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Tell = Callable[[float], None]  # the share of the work that is done
 
 
@@ -47,15 +49,20 @@ def run(folder: RunFolder, cell: Cell, share: bool, attempt: int, tell: Tell) ->
         life = _Life(bench, cell, ledger, share, attempt, tell)
 
         def end(**fields: Any) -> None:
-            seconds = time.perf_counter() - started
-            ledger.end(base=bench.base.digest(), seconds=seconds, **fields)
+            base, seconds = bench.base.digest(), time.perf_counter() - started
+            ledger.end(life.pending, base=base, seconds=seconds, **fields)
 
         try:
             life.live()
         except Interrupted:
             raise
         except (CellError, MemoryError, OSError, RuntimeError) as error:
-            ledger.append(life.pending)
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise Interrupted(
+                    f"{error.filename}: the disk refused a file ({error.strerror}).\n"
+                    f"  What was recorded before is whole. Free some space and give the same "
+                    f"command again: the cell goes on from there."
+                ) from error
             failure = failure_of(error)
             end(status="failed", failure=failure, error=str(error))
             if failure == "bug":
@@ -106,9 +113,15 @@ class _Life:
         place = resume(self.checkpoint_path, self.ledger)
         if place is None:
             place = Checkpoint(0, 0, {}, {})
+            if len(self.ledger.rows) > 1:
+                raise LedgerError(
+                    f"{self.ledger.path} holds {len(self.ledger.rows)} rows, and "
+                    f"{self.checkpoint_path.name}, from which the cell could go on, is gone.\n"
+                    f"  Restore it, or remove the cell's folder: the cell is then run anew."
+                )
             if not self.ledger.rows:
                 self.ledger.append([self._cell_row()])
-            self.pending += shared_rows(self.bench.folder, "base", -1) if self.share else []
+            self.pending += shared_rows(self.bench.folder, "base") if self.share else []
             self.pending = self.pending or self.bench.evaluated(None, -1)
             self._commit(place)
             return place
@@ -119,6 +132,8 @@ class _Life:
                     step=place.step,
                     torn_bytes=self.ledger.torn_bytes,
                     started=circumstances.now(),
+                    versions=circumstances.versions(),
+                    hardware=circumstances.hardware(self.bench.device),
                 )
             ]
         )
@@ -130,6 +145,7 @@ class _Life:
     def _learn(self, index: int, place: Checkpoint) -> None:
         domain = self.order[index]
         phase, offered = self.bench.phase(index, domain)
+        self.bench.forget_peak()
         base_before = self.bench.base.digest()
         resumed = place.step > 0
         if not resumed:
@@ -194,7 +210,7 @@ class _Life:
         if index > 0 or not self.share or not type(self.method).plain_first_phase:
             return None
         work = first_phase_name(self.cell.seed, domain)
-        rows = shared_rows(self.bench.folder, work, 0)
+        rows = shared_rows(self.bench.folder, work)
         phases = [row for row in rows if isinstance(row, PhaseRow)]
         if not phases:
             return None
@@ -249,8 +265,8 @@ class _Life:
             budget=bench.suite.training.tokens_per_domain,
             dtype=bench.suite.base.dtype,
             device=bench.device,
-            threads=setting["threads"],
-            code=setting["code"],
+            threads=bench.threads,
+            code=bench.code,
             attempt=self.attempt,
             started=circumstances.now(),
             versions=circumstances.versions(),
@@ -264,7 +280,7 @@ def first_phase_name(seed: int, domain: str) -> str:
     return f"first-{domain}-s{seed}"
 
 
-def shared_rows(folder: RunFolder, work: str, phase: int) -> list[AnyRow]:
+def shared_rows(folder: RunFolder, work: str) -> list[AnyRow]:
     """The rows of finished shared work, marked with where they were measured.
 
     returns  none if that work has not been done, or failed

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from classay import __version__
+from classay.errors import ConfigError
 
 PACKAGES = (
     "torch",
@@ -40,6 +43,8 @@ FACTUAL = (
     "hub.py",
     "method.py",
     "packing.py",
+    "records.py",
+    "registry.py",
     "router.py",
     "seeding.py",
     "shared.py",
@@ -106,6 +111,30 @@ def revision() -> dict[str, str | bool | None]:
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": commit.stdout.decode().strip(), "dirty": bool(status.stdout.strip())}
+
+
+def libraries() -> dict[str, str]:
+    """The versions of what can change a fact."""
+    found = versions()
+    return {name: found[name] for name in LIBRARIES if name in found}
+
+
+def same_program(about: Path, setting: Mapping[str, Any]) -> str:
+    """Check that what is installed is what began a run, and return the digest of the code.
+
+    about    the file that says what began it, for the message
+    raises   ConfigError
+    """
+    own = code()
+    then = {"code": setting["code"][:12], **setting["libraries"]}
+    now = {"code": own[:12], **libraries()}
+    if other := [f"{k} was {then.get(k)}, is {now.get(k)}" for k in now if then.get(k) != now[k]]:
+        raise ConfigError(
+            f"{about.parent} was begun by another program ({'; '.join(other)}).\n"
+            f"  Cells of one run must come from one program. Install what began it, or give --out "
+            f"another folder."
+        )
+    return own
 
 
 def code() -> str:

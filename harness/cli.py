@@ -49,6 +49,7 @@ app = typer.Typer(
 
 # the disk or its owner said no: nothing that a traceback would explain
 REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+EXTRA = {"torch", "transformers", "peft", "tokenizers", "datasets", "huggingface_hub"}
 
 
 def main() -> int:
@@ -62,12 +63,21 @@ def main() -> int:
         if error.errno not in REFUSED:
             raise
         print(
-            f"classay: {error.filename or 'a file'} could not be written ({error.strerror}).\n"
-            f"  What was recorded before is whole. Make room there, or give --out another folder; "
-            f"the same command goes on.",
+            f"classay: {error.filename or 'a file'} could not be opened or written "
+            f"({error.strerror}).\n  What was recorded before is whole. Make room there or mend "
+            f"its permissions; the same command goes on.",
             file=sys.stderr,
         )
-        return 3
+        return 2 if error.errno == errno.EACCES else 3
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        print(
+            f"classay: {error.name} is not installed, and running cells or reading hub data needs "
+            f"it.\n  pip install 'classay[run]'",
+            file=sys.stderr,
+        )
+        return 2
     return 0
 
 
@@ -109,7 +119,9 @@ def validate(
 ) -> None:
     """Check a suite, its methods' settings and, where they are given, its data and its base."""
     from classay import registry, scans, sources
+    from classay.determinism import environment
 
+    environment(online)
     loaded, folder = flags.suite(suite, {"base.path": base})
     registry.check(loaded)
     checked = ["the suite", f"{len(loaded.methods)} methods"]
@@ -170,34 +182,32 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a suite, or go on with it; done cells are skipped. Ends in a report."""
-    from classay import runner
+    from classay.prepare import Options, prepare
 
     loaded, place = flags.suite(suite, flags.overrides(base, seeds, order, methods, dtype))
-    options = runner.Options(data or place, out, device, jobs, threads, share, online)
-    folder = runner.prepare(loaded, options)
+    options = Options(data or place, out, device, jobs, threads, share, online)
+    folder = prepare(loaded, options)
     _execute(folder, options, as_json)
 
 
 @app.command()
 def retry(
     folder: RunArg,
-    failed: Annotated[bool, typer.Option("--failed", help="Run failed cells again.")] = True,
+    failed: Annotated[bool, typer.Option("--failed", help="Failed cells; the default.")] = True,
     jobs: JobsOpt = 1,
     share: ShareOpt = True,
     as_json: Json = False,
 ) -> None:
     """Set failed cells aside, kept as they are, and run them again under the same seeds."""
     from classay import runner
+    from classay.prepare import Options
 
     study = _study(folder)
-    if failed and not as_json:
-        print(f"set aside: {', '.join(runner.retry(study.folder)) or 'nothing'}")
-    elif failed:
-        runner.retry(study.folder)
+    aside = runner.retry(study.folder) if failed else []
+    if not as_json:
+        print(f"set aside: {', '.join(aside) or 'nothing'}")
     setting = study.setting
-    options = runner.Options(
-        Path(), folder.parent, setting["device"], jobs, setting["threads"], share
-    )
+    options = Options(Path(), folder.parent, setting["device"], jobs, setting["threads"], share)
     _execute(study.folder, options, as_json)
 
 

@@ -6,10 +6,12 @@ new user walk the whole road in a minute, without a model and without a network.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from classay.base import BaseFiles, locate
+from classay.records import digest
 from classay.sources import Records
 from classay.suite import BaseSpec
 
@@ -19,13 +21,16 @@ VOCABULARY = 512
 def base(folder: Path, records: Sequence[Records]) -> BaseFiles:
     """Make the base if it is not there: weights from a fixed seed, tokenizer from the train text.
 
-    folder   where it lies
-    records  whose train text the tokenizer's merges are learned on
+    folder   where such bases lie; each is named after the text that its tokenizer was learned on
+    records  whose train text that is
     """
-    if not (folder / "config.json").exists():
-        _tokenizer(folder, [record.text for part in records for record in part.train])
-        _model(folder)
-    return locate(BaseSpec(path=str(folder)))
+    place = folder / digest([part.digest for part in records])[:12]
+    if not place.exists():
+        half = folder / f".{place.name}.{os.getpid()}"
+        _tokenizer(half, [record.text for part in records for record in part.train])
+        _model(half)
+        half.rename(place)
+    return locate(BaseSpec(path=str(place)))
 
 
 def _tokenizer(folder: Path, texts: Sequence[str]) -> None:

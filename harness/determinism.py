@@ -22,8 +22,8 @@ ENVIRONMENT = {
 def environment(online: bool) -> None:
     """Set the environment of this process and its children; before torch is imported."""
     os.environ.update(ENVIRONMENT)
-    if not online:
-        os.environ.update({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"})
+    offline = "0" if online else "1"
+    os.environ.update({"HF_HUB_OFFLINE": offline, "HF_DATASETS_OFFLINE": offline})
 
 
 def no_hub_kernels() -> None:
@@ -36,14 +36,18 @@ def no_hub_kernels() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def settle(threads: int) -> None:
-    """Fix the number of threads and refuse operations that have no repeatable form."""
+def settle(threads: int) -> int:
+    """Fix the number of threads, refuse operations that have no repeatable form.
+
+    returns  the number of threads that is in force
+    """
     import torch
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    return int(torch.get_num_threads())
 
 
 @contextmanager

@@ -27,9 +27,13 @@ def finish(study: Study) -> End:
     returns  exit code 3 if cells are missing, else 1 if the instrument failed or a method that had
              to be found to retain was not, else 0
     """
-    judged = judge(study)
-    write_atomically(study.folder.report, render.render(study, judged).encode())
-    digest = manifest.write(study.folder)
+    try:
+        judged = judge(study)
+        write_atomically(study.folder.report, render.render(study, judged).encode())
+    finally:
+        digest = manifest.write(
+            study.folder
+        )  # the ledgers are worth keeping, whatever became of it
     if any(record.state != "done" for record in study.cells):
         return End(judged, digest, 3)
     return End(judged, digest, 0 if accepted(study, judged) else 1)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from classay.errors import Diverged
 from classay.layout import RunFolder, write_atomically
 from classay.method import Method
 from classay.packing import IGNORED, Items
@@ -59,6 +60,13 @@ def holdout(
     with answering(method, ORACLE, tokens.name):
         nats = score(scorer, items)
     seconds = time.perf_counter() - started
+    if not np.isfinite(nats).all():
+        raise Diverged(
+            f"after phase {after}, {tokens.name}: {int((~np.isfinite(nats)).sum())} of "
+            f"{len(nats)} items have a loss that is no finite number; finite numbers were needed.\n"
+            f"  The parameters have left their range. Lower the learning rate or the method's "
+            f"strength."
+        )
     counts = (items.labels[:, 1:] != IGNORED).sum(axis=1)
     data = save({"nats": nats, "tokens": counts, "bytes": np.asarray(items.bytes, np.int64)})
     name = sha256(data).hexdigest()

@@ -11,7 +11,17 @@ from typing import Any
 from classay.errors import LedgerError
 from classay.suite import Suite
 
-SETTING = {"identity", "content", "device", "threads", "code", "base", "overlap", "leak"}
+SETTING = {
+    "identity",
+    "content",
+    "device",
+    "threads",
+    "code",
+    "base",
+    "overlap",
+    "leak",
+    "libraries",
+}
 
 
 @dataclass(frozen=True, slots=True)

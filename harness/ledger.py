@@ -73,11 +73,7 @@ class Ledger:
 
         raises  Interrupted   when the disk does not take them; the file is as it was before
         """
-        head, lines = self.head, []
-        for seq, row in enumerate(rows, start=len(self.rows)):
-            body = {"schema": SCHEMA, "cell": self.cell, "seq": seq, **row.model_dump(mode="json")}
-            head = _link(head, canonical(body))
-            lines.append(canonical({**body, "chain": head}) + b"\n")
+        head, lines = self._chained(rows, self.head, len(self.rows))
         size = self.path.stat().st_size if self.path.exists() else 0
         try:
             with self.path.open("ab") as file:
@@ -95,9 +91,24 @@ class Ledger:
         self.rows.extend(rows)
         self.head = head
 
-    def end(self, **fields: Any) -> None:
-        """Write the end row, with the count and the head of all before it."""
-        self.append([EndRow(rows=len(self.rows), head=self.head, **fields)])
+    def _chained(self, rows: Sequence[AnyRow], head: str, first: int) -> tuple[str, list[bytes]]:
+        """The lines of some rows, and the last chain value."""
+        lines = []
+        for seq, row in enumerate(rows, start=first):
+            body = {"schema": SCHEMA, "cell": self.cell, "seq": seq, **row.model_dump(mode="json")}
+            head = _link(head, canonical(body))
+            lines.append(canonical({**body, "chain": head}) + b"\n")
+        return head, lines
+
+    def end(self, pending: Sequence[AnyRow] = (), **fields: Any) -> None:
+        """Write the end row, with the count and the head of all before it.
+
+        pending  rows that belong before it; all or none are written, so that a cell that is killed
+                 here has either ended or can go on from its checkpoint
+        """
+        head, _ = self._chained(pending, self.head, len(self.rows))
+        count = len(self.rows) + len(pending)
+        self.append([*pending, EndRow(rows=count, head=head, **fields)])
 
 
 def read(path: Path, cell: str | None = None) -> list[AnyRow]:

@@ -80,6 +80,7 @@ class Probe:
     expected: str  # digest
     right: int
     rows: tuple[int, int]  # from, to
+    cut: bool  # the prompt lost its beginning
 
 
 def pack(
@@ -118,58 +119,46 @@ def pack(
 
 
 def items(
-    records: Sequence[Record],
-    count: int,
-    limit: int,
-    completion: bool,
-    tokenizer: Tokenizer,
-    *,
-    as_given: bool = False,
+    records: Sequence[Record], count: int, limit: int, completion: bool, tokenizer: Tokenizer
 ) -> Items:
     """What is scored of some records: up to ``count`` of them, each cut to ``limit`` tokens.
 
-    as_given  keep all records in their order and cut from the left (the rows of probes);
-              otherwise choose by hash, longest first so that little is padded, cut on the right
+    returns  those whose hash comes first and that have a token to score, longest first so that
+             little is padded
     """
     rows = list[tuple[Record, list[int], list[int], int]]()
-    for record in records if as_given else sorted(records, key=_rank):
+    for record in sorted(records, key=_rank):
         if len(rows) == count:
             break
-        row = _row(record, completion, limit, as_given, tokenizer)
-        if as_given or any(label != IGNORED for label in row[1]):
+        row = _row(record, completion, limit, tokenizer)
+        if any(label != IGNORED for label in row[1]):
             rows.append((record, *row))
-    if not as_given:
-        rows.sort(key=lambda row: (-len(row[1]), row[0].id))
-    shape = len(rows), max((len(row[1]) for row in rows), default=0)
-    ids, labels = np.zeros(shape, np.int32), np.full(shape, IGNORED, np.int32)
-    for i, (_, row_ids, row_labels, _) in enumerate(rows):
-        ids[i, : len(row_ids)], labels[i, : len(row_ids)] = row_ids, row_labels
-    return Items(
-        tuple(record.id for record, *_ in rows),
-        tuple(record.source for record, *_ in rows),
-        tuple(record.subject or "" for record, *_ in rows),
-        tuple(size for *_, size in rows),
-        ids,
-        labels,
-        np.asarray([len(row[1]) for row in rows], np.int32),
-    )
+    rows.sort(key=lambda row: (-len(row[1]), row[0].id))
+    return _table(rows)
 
 
 def probe_rows(
-    probes: Sequence[Record], count: int
-) -> tuple[tuple[Probe, ...], tuple[Record, ...]]:
-    """Up to ``count`` probes chosen by hash, and one record a choice with the choice as completion.
+    records: Sequence[Record], count: int, limit: int, tokenizer: Tokenizer
+) -> tuple[tuple[Probe, ...], Items]:
+    """Up to ``count`` probes chosen by hash, and one scored row a choice.
 
+    limit    tokens of a row; a prompt that is too long loses its beginning, by the same number of
+             tokens for every choice, so that all choices are scored after the same words
+    returns  the probes and their rows; a probe whose choices leave no room for a prompt is passed
+             over
     choices  each choice is scored as ``prompt + " " + choice``, as lm-eval does with a target
              delimiter of one space
     """
-    chosen, rows = list[Probe](), list[Record]()
-    for record in sorted(probes, key=_rank)[:count]:
-        first, prompt, answer = len(rows), record.prompt or "", record.answer or ""
-        rows += [
-            Record(f"{record.id}#{i}", f"{prompt} {choice}", record.split, prompt, f" {choice}")
-            for i, choice in enumerate(record.choices)
-        ]
+    first = [tokenizer.bos] if tokenizer.bos is not None else []
+    chosen, rows = list[Probe](), list[tuple[Record, list[int], list[int], int]]()
+    for record in sorted(records, key=_rank):
+        if len(chosen) == count:
+            break
+        prompt, answer = record.prompt or "", record.answer or ""
+        split = [_split(f"{prompt} {choice}", len(prompt), tokenizer) for choice in record.choices]
+        room = limit - len(first) - max(len(choice) for _, choice in split)
+        if room < 1 or not all(choice for _, choice in split):
+            continue
         chosen.append(
             Probe(
                 record.id,
@@ -177,10 +166,23 @@ def probe_rows(
                 sha256(prompt.encode()).hexdigest(),
                 sha256(answer.encode()).hexdigest(),
                 record.choices.index(answer),
-                (first, len(rows)),
+                (len(rows), len(rows) + len(split)),
+                max(len(asked) for asked, _ in split) > room,
             )
         )
-    return tuple(chosen), tuple(rows)
+        for number, ((asked, choice), text) in enumerate(zip(split, record.choices, strict=True)):
+            kept = [*first, *asked[max(len(asked) - room, 0) :]]
+            row = Record(f"{record.id}#{number}", text, record.split)
+            labels = [*([IGNORED] * len(kept)), *choice]
+            rows.append((row, [*kept, *choice], labels, len(f" {text}".encode())))
+    return tuple(chosen), _table(rows)
+
+
+def _split(text: str, length: int, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Tokens of the first ``length`` characters, and those after; one that spans both is after."""
+    ids, spans = tokenizer.encode(text)
+    border = next((i for i, (_, end) in enumerate(spans) if end > length), len(ids))
+    return ids[:border], ids[border:]
 
 
 def _rank(record: Record) -> str:
@@ -193,18 +195,33 @@ def _start(record: Record, completion: bool) -> int:
 
 
 def _row(
-    record: Record, completion: bool, limit: int, keep_end: bool, tokenizer: Tokenizer
+    record: Record, completion: bool, limit: int, tokenizer: Tokenizer
 ) -> tuple[list[int], list[int], int]:
     """Ids, labels and scored bytes of one item."""
     ids, spans = tokenizer.encode(record.text)
     start = _start(record, completion)
     first = [tokenizer.bos] if tokenizer.bos is not None else []
-    room = limit - len(first)
-    cut = slice(max(len(ids) - room, 0), None) if keep_end else slice(0, room)
-    ids, spans = ids[cut], spans[cut]
+    ids, spans = ids[: limit - len(first)], spans[: limit - len(first)]
     # without a beginning-of-text token nothing precedes the first token
     scored = [end > start and (bool(first) or i > 0) for i, (_, end) in enumerate(spans)]
     under = [span for span, counts in zip(spans, scored, strict=True) if counts]
     size = len(record.text[under[0][0] : under[-1][1]].encode()) if under else 0
     labels = [t if s else IGNORED for t, s in zip(ids, scored, strict=True)]
     return [*first, *ids], [*([IGNORED] * len(first)), *labels], size
+
+
+def _table(rows: Sequence[tuple[Record, list[int], list[int], int]]) -> Items:
+    """Rows of ids and labels, padded on the right to the longest."""
+    shape = len(rows), max((len(ids) for _, ids, _, _ in rows), default=0)
+    ids, labels = np.zeros(shape, np.int32), np.full(shape, IGNORED, np.int32)
+    for i, (_, row_ids, row_labels, _) in enumerate(rows):
+        ids[i, : len(row_ids)], labels[i, : len(row_ids)] = row_ids, row_labels
+    return Items(
+        tuple(record.id for record, *_ in rows),
+        tuple(record.source for record, *_ in rows),
+        tuple(record.subject or "" for record, *_ in rows),
+        tuple(size for *_, size in rows),
+        ids,
+        labels,
+        np.asarray([len(row_ids) for _, row_ids, _, _ in rows], np.int32),
+    )

@@ -167,12 +167,14 @@ class PhaseRow(Row):
 class ResumeRow(Row):
     """The cell was interrupted and went on from a checkpoint."""
 
-    CIRCUMSTANCES = frozenset({"phase", "step", "torn_bytes", "started"})
+    CIRCUMSTANCES = frozenset({"phase", "step", "torn_bytes", "started", "versions", "hardware"})
     kind: Literal["resume"] = "resume"
     phase: int
     step: int
     torn_bytes: int  # of a half-written last row, dropped
     started: str
+    versions: dict[str, str]
+    hardware: dict[str, str]
 
 
 class EndRow(Row):

@@ -1,4 +1,4 @@
-"""Cells (method × seed × order) → done: what is prepared, what is shared, what runs when."""
+"""Cells (method × seed × order) → done: what is shared, what runs when, how a task ended."""
 
 from __future__ import annotations
 
@@ -6,37 +6,23 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from classay import cell as cell_life
-from classay import circumstances, demonstration, registry, scans, shared, sources, stream
-from classay.base import TokenizerFiles, locate
+from classay import circumstances, registry, shared
 from classay.determinism import environment
 from classay.errors import ConfigError, Interrupted, LedgerError
 from classay.executors import local
 from classay.executors.local import Task
-from classay.layout import Cell, RunFolder, write_atomically
+from classay.layout import Cell, RunFolder
 from classay.ledger import Ledger, read
-from classay.records import EndRow, digest
+from classay.prepare import Options
+from classay.records import EndRow
 from classay.suite import Suite
 
 UNCAUGHT = 1  # what Python exits with when an exception is not caught
 State = Literal["pending", "running", "done", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a suite is run; what changes bits (device, threads) is part of the run's identity."""
-
-    data: Path
-    out: Path = Path("runs")
-    device: str = "cpu"
-    jobs: int = 1
-    threads: int = 1
-    share: bool = True
-    online: bool = False
 
 
 def cells(suite: Suite) -> list[Cell]:
@@ -49,53 +35,15 @@ def cells(suite: Suite) -> list[Cell]:
     ]
 
 
-def prepare(suite: Suite, options: Options) -> RunFolder:
-    """Check everything that can be wrong before a model is trained, and make the run's folder.
-
-    returns  the folder, new or found: the same suite on the same content is the same run
-    raises   ConfigError, StreamError   before any work
-    """
-    environment(options.online)
-    registry.check(suite)
-    records = [sources.load(d, options.data, options.online) for d in suite.evaluated()]
-    if suite.base.demonstration:
-        files = demonstration.base(options.out / "demonstration-base", records)
-    else:
-        files = locate(suite.base, options.online)
-    content = {"base": files.digest, **{f"domain {part.domain}": part.digest for part in records}}
-    identity = digest([suite.identity(content), options.device, options.threads])
-    folder = RunFolder(options.out / f"{suite.name}-{identity[:12]}")
-    if folder.about.exists():
-        _same_program(folder)
-        return folder
-    overlap, leak = scans.overlap(records, suite.stream), scans.leak(records, suite.stream)
-    stream.save(stream.build(suite, records, TokenizerFiles(files)), folder.stream)
-    about = {
-        "schema": 1,
-        "identity": identity,
-        "content": content,
-        "suite": suite.model_dump(mode="json"),
-        "base": str(files.folder.resolve()),
-        "parameters": files.parameters,
-        "device": options.device,
-        "threads": options.threads,
-        "code": circumstances.code(),
-        "libraries": _libraries(),
-        "overlap": [row._asdict() for row in overlap],
-        "leak": [row._asdict() for row in leak],
-    }
-    # not sorted: the order of the methods is the suite's
-    write_atomically(folder.about, json.dumps(about, ensure_ascii=False).encode())
-    return folder
-
-
 def state(folder: RunFolder, cell: Cell) -> tuple[State, EndRow | None]:
     """What has become of a cell."""
     path = folder.cell(cell) / "ledger.jsonl"
     if not path.exists():
         return "pending", None
-    last = json.loads(path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2] or b"{}")
-    if last.get("kind") != "end":
+    data = path.read_bytes()
+    if not data.endswith(b"\n"):
+        return "running", None  # a last line that was never acknowledged
+    if json.loads(data.rstrip(b"\n").rpartition(b"\n")[2]).get("kind") != "end":
         return "running", None
     end = read(path, cell.name)[-1]
     if not isinstance(end, EndRow):
@@ -115,7 +63,8 @@ def execute(
     ended     called with a task's name and, if it did not end well, what it said
     """
     environment(options.online)
-    _, suite = folder.read()
+    setting, suite = folder.read()
+    circumstances.same_program(folder.about, setting)
     with _alone(folder):
         tasks = plan(folder, suite, options.share)
         by_name = {cell.name: cell for cell in cells(suite)}
@@ -129,8 +78,6 @@ def execute(
 def plan(folder: RunFolder, suite: Suite, share: bool) -> list[Task]:
     """The tasks that are left, each with those that must end before it."""
     tasks: list[Task] = []
-    first = [Cell(m, s, o) for o in range(len(suite.all_orders())) for s in suite.seeds[:1]
-             for m in list(suite.methods)[:1]]  # fmt: skip
     left = [cell for cell in cells(suite) if state(folder, cell)[0] in ("pending", "running")]
     before: dict[str, set[str]] = {cell.name: set() for cell in left}
     fresh = [cell for cell in left if state(folder, cell)[0] == "pending"]
@@ -157,19 +104,13 @@ def plan(folder: RunFolder, suite: Suite, share: bool) -> list[Task]:
             after = frozenset({cell.name} & waiting)
             stderr = check / "stderr.txt"
             tasks.append(Task(f"check {cell.name}", _reevaluate, (folder, cell), stderr, after))
-    for cell in first:
-        domain = suite.all_orders()[cell.order][0]
-        check = folder.check(f"replay-{domain}-s{cell.seed}")
+    seed = suite.seeds[0]
+    for domain in dict.fromkeys(order[0] for order in suite.all_orders()):
+        check = folder.check(f"replay-{domain}-s{seed}")
         if not _done(check):
-            tasks.append(
-                Task(
-                    f"replay {domain}-s{cell.seed}",
-                    shared.replay,
-                    (folder, cell.seed, domain),
-                    check / "stderr.txt",
-                )
-            )
-    return list({task.name: task for task in tasks}.values())
+            name, stderr = f"replay {domain}-s{seed}", check / "stderr.txt"
+            tasks.append(Task(name, shared.replay, (folder, seed, domain), stderr))
+    return tasks
 
 
 def retry(folder: RunFolder) -> list[str]:
@@ -234,10 +175,11 @@ def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int, said: s
         last = stderr.splitlines()[-1] if stderr else "it said nothing"
         death = f"killed by signal {-code}" if code < 0 else f"stopped with exit code {code}"
         said = f"{death}: {last}"
-    if cell is None or code in (Interrupted.exit_code, LedgerError.exit_code):
-        return said
-    path = folder.cell(cell) / "ledger.jsonl"
-    with Ledger(path, cell.name) as ledger, suppress(Interrupted):
+    if code in (ConfigError.exit_code, Interrupted.exit_code, LedgerError.exit_code):
+        return said  # not the cell's fault: it has not ended and goes on when it is run again
+    place = folder.cell(cell) if cell else task.stderr.parent
+    name = cell.name if cell else place.relative_to(folder.path).as_posix()
+    with Ledger(place / "ledger.jsonl", name) as ledger, suppress(Interrupted):
         if ledger.ended is None:
             ledger.end(
                 status="failed",
@@ -247,23 +189,6 @@ def _closed(folder: RunFolder, cell: Cell | None, task: Task, code: int, said: s
                 seconds=0.0,
             )
     return f"{said}\n  See {task.stderr}."
-
-
-def _same_program(folder: RunFolder) -> None:
-    about = json.loads(folder.about.read_text("utf-8"))
-    then = {"code": about["code"][:12], **about["libraries"]}
-    now = {"code": circumstances.code()[:12], **_libraries()}
-    if other := [f"{k} was {then.get(k)}, is {now.get(k)}" for k in now if then.get(k) != now[k]]:
-        raise ConfigError(
-            f"{folder.path} was begun by another program ({'; '.join(other)}).\n"
-            f"  Cells of one run must come from one program. Install what began it, or give --out "
-            f"another folder."
-        )
-
-
-def _libraries() -> dict[str, str]:
-    found = circumstances.versions()
-    return {name: found[name] for name in circumstances.LIBRARIES if name in found}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from classay.errors import StreamError
 from classay.sources import Record, Records
 from classay.suite import Stream
 
+SHORT = 4  # words; less stands in any text
 GRAM = 13  # words; GPT-3's contamination analysis (arXiv:2005.14165, appendix C)
 
 
@@ -41,15 +42,23 @@ def overlap(parts: Sequence[Records], stream: Stream) -> list[Overlap]:
     returns  one row a domain
     raises   StreamError   if an item is a train record, or shares more 13-grams than
                            ``stream.max_shared_ngrams``
-    choices  words are lower-cased runs of letters and digits; an item of fewer than 13 words has
-             no 13-gram and is compared exactly only
+    choices  words are lower-cased runs of letters and digits; an item of fewer than 13 words counts
+             as a train record if all of it stands in one, from four words on
     """
+    short = {
+        n
+        for p in parts
+        for r in (*p.holdout, *p.probe)
+        if SHORT <= (n := len(_words(r.text))) < GRAM
+    }
     texts, grams = set[str](), set[int]()
     for part in parts:
         for record in part.train:
             words = _words(record.text)
             texts.add(" ".join(words))
-            grams.update(_grams(words))
+            grams.update(_grams(words, GRAM))
+            for size in short:
+                grams.update(_grams(words, size))
     rows = [_overlap(part, texts, grams, stream.max_shared_ngrams) for part in parts]
     for row in rows:
         if bad := (*row.exact, *row.shared):
@@ -93,7 +102,7 @@ def _overlap(part: Records, texts: set[str], grams: set[int], allowed: float) ->
         words = _words(record.text)
         if " ".join(words) in texts:
             exact.append(record.id)
-        own = list(_grams(words))
+        own = list(_grams(words, GRAM if len(words) >= GRAM else max(len(words), SHORT)))
         share = sum(gram in grams for gram in own) / len(own) if own else 0.0
         largest = max(largest, share)
         if share > allowed:
@@ -110,5 +119,5 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _grams(words: Sequence[str]) -> Iterator[int]:
-    return (hash(tuple(words[i : i + GRAM])) for i in range(len(words) - GRAM + 1))
+def _grams(words: Sequence[str], size: int) -> Iterator[int]:
+    return (hash(tuple(words[i : i + size])) for i in range(len(words) - size + 1))

@@ -153,8 +153,8 @@ def _tokens(suite: Suite, domain: Domain, records: Records, tokenizer: Tokenizer
     held = {r.id for r in records.train if _fraction(r.id) < share}
     kept = [r for r in records.train if r.id not in held]
     validation = [r for r in records.train if r.id in held]
-    probes, rows = probe_rows(records.probe, plan.probes_per_domain)
     count, limit = plan.items_per_domain, plan.tokens_per_item
+    probes, rows = probe_rows(records.probe, plan.probes_per_domain, limit, tokenizer)
     completion = domain.loss_on == "completion"
     holdout = items(records.holdout, count, limit, completion, tokenizer)
     if not holdout.names:
@@ -170,7 +170,7 @@ def _tokens(suite: Suite, domain: Domain, records: Records, tokenizer: Tokenizer
         train_records=len(kept),
         holdout=holdout,
         validation=items(validation, count, limit, completion, tokenizer),
-        probe_rows=items(rows, len(rows), limit, True, tokenizer, as_given=True),
+        probe_rows=rows,
         probes=probes,
     )
 

@@ -7,6 +7,7 @@ must be shown wherever an aggregate is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -154,6 +155,15 @@ class Study:
     def phases(self, method: str, order: int = 0) -> list[list[PhaseRow]]:
         """The phase rows of a method's cells that are done: one list a seed."""
         return [run.of(PhaseRow) for run in self.runs(method, order)]
+
+    @cached_property
+    def tokens(self) -> dict[str, Any]:
+        """What the stream's file says of every domain: records, items, probes; by domain."""
+        path = self.folder.stream / "stream.json"
+        if not path.exists():
+            return {}
+        domains: dict[str, Any] = json.loads(path.read_text("utf-8"))["domains"]
+        return domains
 
     def check(self, name: str) -> list[AnyRow]:
         """The rows of an instrument check; none if it was not run."""

@@ -108,8 +108,9 @@ class PhaseTraining:
         torch.stack(list(terms.values())).sum().backward()
         self.method.edit_gradients()
         norms = {
-            layer: torch.nn.utils.get_total_norm([p.grad for p in members if p.grad is not None])
+            layer: torch.nn.utils.get_total_norm(gradients)
             for layer, members in self.layers.items()
+            if (gradients := [p.grad for p in members if p.grad is not None])
         }
         total = torch.nn.utils.get_total_norm(list(norms.values()))
         # one transfer a step: every number that is recorded

@@ -6,11 +6,12 @@ were really made, in two places of a ledger or in two processes, and counts them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from classay import registry
 from classay.ledger import facts
-from classay.records import EvalRow, InvariantRow, PhaseRow, StepRow
+from classay.records import AnyRow, EndRow, EvalRow, InvariantRow, PhaseRow, StepRow, digest
 from classay.study import CellRecord, Study
 
 
@@ -37,8 +38,14 @@ def checks(study: Study) -> list[Check]:
 
 
 def sound(found: list[Check]) -> bool:
-    """No check failed."""
+    """No check failed; one that could not be made, for want of what it checks, is shown as such."""
     return all(check.passed is not False for check in found)
+
+
+def complete(found: list[Check]) -> bool:
+    """Every check that a finished run makes was made."""
+    made = {check.name for check in found if check.passed is not None}
+    return made >= {"The last domain, again, from disk", "The same training twice (A/A)"}
 
 
 def _frozen_is_still(study: Study) -> Check:
@@ -72,21 +79,25 @@ def _last_domain_from_disk(study: Study) -> Check:
         "The last domain, again, from disk",
         "a fresh process loads the adapters that were saved and must find the same bits",
     )
-    made = equal = 0
+    made = equal = failed = 0
     done = [record for record in study.cells if record.state == "done"]
     for record in done:
-        rows = [r for r in study.check(f"fresh-{record.cell.name}") if isinstance(r, EvalRow)]
-        if rows:
-            there = record.evaluation(rows[0].after, rows[0].domain)
-            made += 1
-            same = (there.per_item, there.plan) == (rows[0].per_item, rows[0].plan)
-            equal += same and rows[0].process == "fresh"
-    if not made:
+        rows = study.check(f"fresh-{record.cell.name}")
+        failed += _failed(rows)
+        last = len(record.head.order) - 1
+        for row in rows:
+            if isinstance(row, EvalRow):
+                there = record.evaluation(last, record.head.order[last])
+                same = (there.per_item, there.plan) == (row.per_item, row.plan)
+                made += 1
+                equal += same and row.process == "fresh" and row.after == last
+    if not made and not failed:
         return Check(name, None, "no finished cell was evaluated again", meaning)
     return Check(
         name,
-        equal == made == len(done),
-        f"{made} of {len(done)} finished cells evaluated again, {equal} equal to the bit",
+        failed == 0 and equal == made == len(done),
+        f"{made} of {len(done)} finished cells evaluated again, {equal} equal to the bit"
+        + _attempts(failed),
         meaning,
     )
 
@@ -97,45 +108,59 @@ def _same_twice(study: Study) -> Check:
         "the first phase, trained again in a fresh process, must give the same losses, gradients "
         "and adapter bytes; if it did not, no difference between methods could be read",
     )
-    compared = equal = steps = 0
+    compared, different, steps, failed = set[str](), set[str](), 0, 0
+    seed = study.suite.seeds[0]
     for order, domains in enumerate(study.orders):
-        seed = study.suite.seeds[0]
         again = study.check(f"replay-{domains[0]}-s{seed}")
+        failed += _failed(again)
         phases = [row for row in again if isinstance(row, PhaseRow)]
         for record in study.cells if phases else ():
             if record.state != "done" or (record.cell.seed, record.cell.order) != (seed, order):
                 continue
             if not registry.load("method", record.cell.method).METHOD.plain_first_phase:
                 continue
-            first = record.of(PhaseRow)[0]
-            compared += 1
-            mine, theirs = _steps(record), [r for r in again if isinstance(r, StepRow)]
-            steps += len(mine)
-            equal += facts(mine) == facts(theirs) and set(first.adapters.values()) == set(
-                phases[0].adapters.values()
-            )
-    if not compared:
+            first, mine = record.of(PhaseRow)[0], _steps(record, 0)
+            # cells that share their first phase hold copies of one training: it counts once
+            training = f"{first.shared or record.cell.name}/{domains[0]}"
+            steps += len(mine) if training not in compared else 0
+            compared.add(training)
+            theirs = [row for row in again if isinstance(row, StepRow)]
+            adapters = set(phases[0].adapters.values())
+            if facts(mine) != facts(theirs) or set(first.adapters.values()) != adapters:
+                different.add(training)
+    if not compared and not failed:
         return Check(name, None, "no first phase was trained twice", meaning)
     return Check(
         name,
-        equal == compared,
-        f"{compared} cells compared over {steps} steps, {equal} equal to the bit",
+        failed == 0 and not different,
+        f"{len(compared)} training(s) of a first phase repeated over {steps} steps, "
+        f"{len(compared) - len(different)} equal to the bit" + _attempts(failed),
         meaning,
     )
 
 
-def _steps(record: CellRecord) -> list[StepRow]:
-    return [row for row in record.of(StepRow) if row.phase == 0]
+def _attempts(failed: int) -> str:
+    return f"; {failed} attempt(s) failed" if failed else ""
+
+
+def _failed(rows: Sequence[AnyRow]) -> int:
+    """A check that was begun and did not come to its end is a failure, not an absence."""
+    return sum(isinstance(row, EndRow) and row.status == "failed" for row in rows)
+
+
+def _steps(record: CellRecord, phase: int) -> list[StepRow]:
+    return [row for row in record.of(StepRow) if row.phase == phase]
 
 
 def _base_unmoved(study: Study) -> Check:
+    done = [record for record in study.cells if record.state == "done"]
     digests = [
         digest
-        for record in study.cells
-        if record.state == "done"
+        for record in done
         for row in record.of(PhaseRow)
-        for digest in (row.base_before, row.base_after, record.head.base)
-    ] + [r.end.base for r in study.cells if r.state == "done" and r.end]
+        for digest in (row.base_before, row.base_after)
+    ]
+    digests += [d for r in done if r.end for d in (r.head.base, r.end.base or "")]
     kinds = len(set(digests))
     return Check(
         "The base never moved",
@@ -147,27 +172,35 @@ def _base_unmoved(study: Study) -> Check:
 
 
 def _same_offer(study: Study) -> Check:
-    offered = [
-        (record.cell.seed, row)
+    name, meaning = (
+        "All methods were offered the same",
+        "the same batches, in the same order; what a method trains on beyond them is charged to it",
+    )
+    phases = [
+        (record, row)
         for record in study.cells
         if record.state == "done"
         for row in record.of(PhaseRow)
     ]
+    if not phases:
+        return Check(name, None, "no phase has ended", meaning)
     budget = study.suite.training.tokens_per_domain
-    off = sum(row.tokens_offered != budget for _, row in offered)
-    batches = {(seed, row.domain, row.offered) for seed, row in offered}
-    lots = {(seed, row.domain) for seed, row in offered}
-    streams = {(r.cell.seed, r.cell.order, r.head.stream) for r in study.cells if r.state == "done"}
-    expected = {(r.cell.seed, r.cell.order) for r in study.cells if r.state == "done"}
+    off = sum(row.tokens_offered != budget for _, row in phases)
+    batches = {(record.cell.seed, row.domain, row.offered) for record, row in phases}
+    lots = {(record.cell.seed, row.domain) for record, row in phases}
+    # a phase that trained on no more than the offer must have trained on just that, step by step
+    plain = [(record, row) for record, row in phases if row.tokens_trained == row.tokens_offered]
+    other = sum(
+        digest([step.batch for step in _steps(record, row.phase)]) != row.offered
+        for record, row in plain
+    )
     return Check(
-        "All methods were offered the same",
-        (off == 0 and len(batches) == len(lots) and len(streams) == len(expected))
-        if offered
-        else None,
-        f"{len(offered)} phases of {budget:,} tokens each, {off} of another size; {len(batches)} "
-        f"digest(s) of batches for {len(lots)} pair(s) of seed and domain; {len(streams)} "
-        f"stream digest(s) for {len(expected)} pair(s) of seed and order",
-        "the same batches, in the same order; what a method trains on beyond them is charged to it",
+        name,
+        off == 0 and len(batches) == len(lots) and other == 0,
+        f"{len(phases)} phases of {budget:,} tokens each, {off} of another size; {len(batches)} "
+        f"digest(s) of batches for {len(lots)} pair(s) of seed and domain; {len(plain)} phases "
+        f"trained on the offer alone, {other} of them on something else",
+        meaning,
     )
 
 
@@ -187,12 +220,15 @@ def _invariants_kept(study: Study) -> Check:
 def _holdout_unseen(study: Study) -> Check:
     rows = study.setting["overlap"]
     exact = sum(len(row["exact"]) for row in rows)
+    shared = sum(len(row["shared"]) for row in rows)
     largest = max((row["largest"] for row in rows), default=0.0)
     items = sum(row["items"] for row in rows)
+    allowed = study.suite.stream.max_shared_ngrams
     return Check(
         "The hold-out is unseen",
-        exact == 0,
-        f"{items:,} hold-out and probe items against all training text: {exact} equal; the largest "
-        f"share of an item's 13-grams found in training text is {largest:.0%}",
-        "a test that was trained on measures memory",
+        exact == 0 and shared == 0 and allowed < 1,
+        f"{items:,} hold-out and probe items against all training text, before training: {exact} "
+        f"stand in it, {shared} share more than {allowed:.0%} of their 13-grams with it; the "
+        f"largest share is {largest:.0%}",
+        "a test that was trained on measures memory; other data is refused before a run begins",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from classay import registry
 from classay.claims.verdict import Verdict
 from classay.errors import InsufficientEvidence
-from classay.evidence.instrument import Check, checks, sound
+from classay.evidence.instrument import Check, checks, complete, sound
 from classay.statistics.t_interval import Interval, t_interval
 from classay.study import Study
 
@@ -59,11 +59,12 @@ def judge(study: Study) -> Judged:
 
 
 def accepted(study: Study, judged: Judged) -> bool:
-    """The instrument is sound, and every method that the plan must find to retain was found to."""
+    """The instrument is sound and fully checked, and who must be found to retain was."""
     asked = set(study.suite.statistics.accept)
     found = [judgement for judgement in judged.judgements if judgement.method in asked]
     return (
         judged.sound
+        and complete(judged.checks)
         and {judgement.method for judgement in found} == asked  # a bound is not judged
         and all(judgement.verdict is Verdict.SUPPORTED for judgement in found)
     )

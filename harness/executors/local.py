@@ -73,6 +73,8 @@ def run(
                 _hear(task, pipe, progress, said)
                 if not process.is_alive():
                     process.join()
+                    _hear(task, pipe, progress, said)  # what it sent with its last breath
+                    pipe.close()
                     del running[sentinel]
                     over.add(task.name)
                     ended(task, process.exitcode, said.get(task.name, ""))

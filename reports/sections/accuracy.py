@@ -36,6 +36,15 @@ def build(study: Study, judged: Judged) -> list[Block]:
             "cannot tell this model from a guess, and nothing follows from their change."
         )
     ]
+    probes = [probe for about in study.tokens.values() for probe in about.get("probes", ())]
+    if cut := sum(probe["cut"] for probe in probes):
+        blocks.append(
+            Paragraph(
+                f"Of {len(probes)} questions, {cut} were longer than "
+                f"{study.suite.evaluation.tokens_per_item} tokens with their longest choice and "
+                "lost their beginning, the same words before every choice."
+            )
+        )
     for order, heading in orders(study):
         blocks += [*heading, _pooled(study, order), _conventions(study, order)]
     return blocks

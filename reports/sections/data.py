@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from classay.evidence.rerun import Judged
 from classay.records import AnswerRow, EvalRow
 from classay.reports.blocks import Block, Cell, Code, Definitions, Table, number
@@ -67,11 +65,7 @@ def _origin(domain: Domain) -> str:
 
 
 def _train_records(study: Study) -> dict[str, int]:
-    path = study.folder.stream / "stream.json"
-    if not path.exists():
-        return {}
-    domains = json.loads(path.read_text("utf-8"))["domains"]
-    return {name: int(about["train_records"]) for name, about in domains.items()}
+    return {name: int(about["train_records"]) for name, about in study.tokens.items()}
 
 
 def _scans(study: Study) -> Table:

@@ -14,7 +14,7 @@ TITLE = "Environment"
 
 def build(study: Study, judged: Judged) -> list[Block]:
     """The blocks of this section."""
-    begun = [record for record in study.cells if record.rows]
+    begun = [record for record in study.cells if record.of(CellRow)]
     if not begun:
         return [Paragraph("No cell has begun.")]
     facts = [dict(_facts(record.head)) for record in begun]
@@ -32,7 +32,10 @@ def build(study: Study, judged: Judged) -> list[Block]:
             rows += [(name, Code(value), ", ".join(who)) for value, who in sorted(cells.items())]
     blocks: list[Block] = []
     if rows:
-        note = "Facts that change bits are equal in all cells, or they would not be compared here."
+        note = (
+            "Base, budget, number format, kind of device, threads and code are equal in all cells, "
+            "or they would not be compared here. Another processor or GPU can change bits."
+        )
         header = ("Circumstance", "Value", "Cells")
         blocks.append(Table("Cells differ in", header, rows, note, prose=True))
     else:

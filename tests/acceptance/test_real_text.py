@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("torch")
 
 from classay import registry, study
+from classay.ledger import facts
 from classay.records import EvalRow
 
 pytestmark = pytest.mark.slow
@@ -28,10 +30,10 @@ def classay(*words: object) -> subprocess.CompletedProcess[str]:
 def audit(shared, tmp_path_factory):
     """Run the shipped suite with flags; returns the process and the study."""
 
-    def go(*flags: object, base: str = "stories260K"):
+    def go(*flags: object, base: str = "stories260K", suite: object = "five_domains_small"):
         out = tmp_path_factory.mktemp("runs")
         done = classay(
-            *("run", "five_domains_small", "--out", out, "--json"),
+            *("run", suite, "--out", out, "--json"),
             *("--base", shared / "models" / base, "--data", shared / "data" / "domains"),
             *flags,
         )
@@ -114,21 +116,30 @@ def test_one_byte_of_an_adapter_is_named(run, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_alone_and_shared_in_two_jobs_the_facts_are_equal(audit):
-    flags = ("--seeds", "0", "--methods", "naive_lora,frozen")
-    _, shared_work = audit("--jobs", 2, *flags)
-    _, alone = audit("--no-share", *flags)
-    done = classay("verify", shared_work.folder.path, "--against", alone.folder.path)
-    assert done.returncode == 0, done.stderr
+def test_alone_and_without_sharing_a_cell_has_the_same_facts(run, audit):
+    _, together = run
+    _, alone = audit("--no-share", "--seeds", "0", "--methods", "naive_lora,frozen", "--jobs", 2)
+    for method in ("naive_lora", "frozen"):
+        theirs = together.runs(method)[0].rows[1:]  # the first row names the suite, which differs
+        mine = alone.runs(method)[0].rows[1:]
+        assert facts(mine) == facts(theirs)
+        assert any(getattr(row, "shared", None) for row in theirs)
+        assert not any(getattr(row, "shared", None) for row in mine)
 
 
-def test_another_base_in_another_order(audit):
+def test_another_base_in_another_order(audit, tmp_path):
+    suite = yaml.safe_load(registry.suite_path("five_domains_small").read_text("utf-8"))
+    suite["training"]["tokens_per_domain"] = 8192  # a larger base, so a smaller budget
+    suite["evaluation"] |= {"items_per_domain": 12, "probes_per_domain": 0}
+    path = tmp_path / "smaller.yaml"
+    path.write_text(yaml.safe_dump(suite), "utf-8")
     done, found = audit(
         *("--seeds", "0", "--methods", "naive_lora,frozen", "--jobs", 2),
         *("--order", "science,code,financial,legal,medical"),
         base="general-base-3M",
+        suite=path,
     )
     assert json.loads(done.stdout)["sound"] is True
     assert found.orders == [["science", "code", "financial", "legal", "medical"]]
     losses = found.loss("naive_lora")[0]
-    assert (losses[0] - np.diagonal(losses, offset=-1) > 1.0).all()
+    assert (losses[0] - np.diagonal(losses, offset=-1) > 0.3).all()

@@ -310,6 +310,9 @@ def test_the_digest_of_tensors_by_hand():
         "w": torch.tensor([[1.0, -2.5]]),
         "b": torch.tensor(3, dtype=torch.int64),
     }
+    ours.model = torch.nn.Module()
+    for name, tensor in ours._tensors.items():
+        ours.model.register_buffer(name, tensor)
     expected = b"b torch.int64 []\n" + struct.pack("<q", 3)
     expected += b"w torch.float32 [1, 2]\n" + struct.pack("<2f", 1.0, -2.5)
     assert ours.digest() == sha256(expected).hexdigest()
@@ -320,6 +323,15 @@ def test_a_base_has_the_same_digest_every_time_and_everywhere(files, tmp_path):
     assert ours.digest() == ours.digest() == load(files).digest()
     assert load(locate(copy(files, tmp_path / "moved"))).digest() == ours.digest()
     assert base.Base(files, "bf16", "cpu").digest() != ours.digest()
+
+
+def test_a_tensor_that_was_replaced_is_not_the_base_any_more(files):
+    torch = pytest.importorskip("torch")
+    ours = load(files)
+    layer = ours.model.model.layers[0].self_attn.q_proj
+    layer.weight = torch.nn.Parameter(layer.weight.detach().clone())
+    with pytest.raises(RuntimeError, match="1 tensors of the base were replaced by others"):
+        ours.digest()
 
 
 def test_adapters_do_not_change_the_digest_of_the_base(files):

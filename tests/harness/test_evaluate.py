@@ -108,7 +108,7 @@ def test_a_probe_is_answered_by_the_least_nats(scorer):
     # choices "1" (0.2), "3" (0.4), "2" (0.3): the model answers with the second
     rows = items([0, 1], [0, 3], [0, 2])
     for right, correct in ((0, False), (1, True), (2, False)):
-        probe = Probe("p", "s", "d", "e", right, (0, 3))
+        probe = Probe("p", "s", "d", "e", right, (0, 3), False)
         (answer,) = evaluate.probes(scorer, None, tokens(items([0, 1]), rows, [probe]), 1)
         assert answer.correct is correct
         assert (answer.choices, answer.after, answer.domain) == (3, 1, "river")
@@ -118,7 +118,7 @@ def test_the_sum_over_a_choice_decides_not_its_mean(scorer):
     # "3 3" costs 2 · −ln 0.4 = 1.83, "2" costs −ln 0.3 = 1.20: by the sum the second wins, by the
     # mean a token the first would
     rows = items([0, 3, 3], [0, 2])
-    probe = Probe("p", "s", "d", "e", 1, (0, 2))
+    probe = Probe("p", "s", "d", "e", 1, (0, 2), False)
     (answer,) = evaluate.probes(scorer, None, tokens(items([0, 1]), rows, [probe]), 1)
     assert answer.correct
 

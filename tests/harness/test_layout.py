@@ -50,6 +50,7 @@ def about(suite_file):
         "base": "3" * 64,
         "overlap": [],
         "leak": [],
+        "libraries": {},
     }
 
 

@@ -54,7 +54,9 @@ def evaluation(nats=12.5, seconds=0.25):
 
 
 def resume(number=1):
-    return ResumeRow(phase=0, step=number, torn_bytes=0, started="2026-01-01")
+    return ResumeRow(
+        phase=0, step=number, torn_bytes=0, started="2026-01-01", versions={}, hardware={}
+    )
 
 
 ROWS = [

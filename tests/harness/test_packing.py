@@ -258,17 +258,19 @@ def probe(name, prompt="Which?", answer="reed", choices=("oak", "reed", "ash")):
 
 
 def test_a_probe_has_one_row_a_choice_by_hand():
-    (ours,), rows = probe_rows([probe("p")], 8)
-    assert [row.text for row in rows] == ["Which? oak", "Which? reed", "Which? ash"]
-    assert [row.id for row in rows] == ["p#0", "p#1", "p#2"]
+    (ours,), rows = probe_rows([probe("p")], 8, 20, Characters(bos=BOS))
+    assert rows.names == ("p#0", "p#1", "p#2")
     assert (ours.name, ours.source, ours.right, ours.rows) == ("p", "s", 1, (0, 3))
     assert ours.prompt == sha256(b"Which?").hexdigest()
     assert ours.expected == sha256(b"reed").hexdigest()
+    assert not ours.cut
+    assert rows.ids[1].tolist() == [BOS, *o("Which? reed")]
 
 
 def test_only_the_choice_is_scored():
-    _, rows = probe_rows([probe("p", prompt="Q", choices=("a", "reed"))], 8)
-    ours = items(rows, 2, 16, True, Characters(bos=BOS), as_given=True)
+    _, ours = probe_rows(
+        [probe("p", prompt="Q", choices=("a", "reed"))], 8, 16, Characters(bos=BOS)
+    )
     assert ours.ids.tolist() == [[BOS, *o("Q a"), 0, 0, 0], [BOS, *o("Q reed")]]
     assert ours.labels.tolist() == [[X, X, *o(" a"), X, X, X], [X, X, *o(" reed")]]
     assert ours.bytes == (2, 5)
@@ -276,32 +278,46 @@ def test_only_the_choice_is_scored():
 
 def test_rows_of_probes_follow_each_other_and_keep_their_order():
     probes = [probe("p"), probe("q", choices=("reed", "oak")), probe("r")]
-    ours, rows = probe_rows(probes, 8)
+    ours, rows = probe_rows(probes, 8, 20, Characters())
     assert [p.name for p in ours] == sorted("pqr", key=rank)
     assert [p.rows[0] for p in ours] == [0, *(p.rows[1] for p in ours[:-1])]
     for p in ours:
         begin, end = p.rows
-        assert [row.id for row in rows[begin:end]] == [f"{p.name}#{i}" for i in range(end - begin)]
-        assert rows[begin + p.right].text == "Which? reed"
-    packed = items(rows, len(rows), 16, True, Characters(), as_given=True)
-    assert packed.names == tuple(row.id for row in rows)
+        assert list(rows.names[begin:end]) == [f"{p.name}#{i}" for i in range(end - begin)]
+        right = rows.ids[begin + p.right, : rows.lengths[begin + p.right]].tolist()
+        assert right == o("Which? reed")
 
 
-def test_a_probe_that_is_too_long_keeps_its_end():
-    row = Record("p#0", "abcd ef", "probe", "abcd", " ef")
-    ours = items([row], 1, 5, True, Characters(bos=BOS), as_given=True)
-    assert ours.ids.tolist() == [[BOS, *o("d ef")]]
-    assert ours.labels.tolist() == [[X, X, *o(" ef")]]
-    ours = items([row], 1, 5, True, Characters(), as_given=True)
-    assert ours.ids.tolist() == [o("cd ef")]
-    assert ours.labels.tolist() == [[X, X, *o(" ef")]]
+def test_a_long_prompt_is_cut_by_the_same_for_every_choice():
+    # 9 tokens: 1 to begin with, 5 for " reed", the longest choice, so 3 of the prompt for each
+    (ours,), rows = probe_rows(
+        [probe("p", prompt="abcdef", choices=("a", "reed"))], 8, 9, Characters(bos=BOS)
+    )
+    assert ours.cut
+    assert rows.ids.tolist() == [[BOS, *o("def a"), 0, 0, 0], [BOS, *o("def reed")]]
+    assert rows.labels.tolist() == [[X, X, X, X, *o(" a"), X, X, X], [X, X, X, X, *o(" reed")]]
+
+
+def test_a_probe_whose_choices_leave_no_room_is_passed_over():
+    probes = [probe("p", choices=("reed", "a very long answer")), probe("q", choices=("a", "reed"))]
+    ours, rows = probe_rows(probes, 8, 9, Characters(bos=BOS))
+    assert [p.name for p in ours] == ["q"]
+    assert len(rows.names) == 2
+
+
+def test_a_token_that_spans_prompt_and_choice_is_scored_with_the_choice():
+    # one token a word: "Which?" then " oak"; with the prompt "Whi" the first word spans both
+    _, rows = probe_rows([probe("p", prompt="Whi")], 8, 9, Words(bos=BOS))
+    assert rows.labels[1].tolist() == [X, X, len("reed")]
 
 
 def test_probes_are_chosen_by_hash_and_no_more_than_asked_for():
     probes = [probe(f"p{i}") for i in range(20)]
-    ours, rows = probe_rows(probes, 4)
+    ours, rows = probe_rows(probes, 4, 20, Characters())
     assert [p.name for p in ours] == sorted((p.id for p in probes), key=rank)[:4]
-    assert len(rows) == 12
-    assert probe_rows(probes[::-1], 4) == (ours, rows)
-    assert probe_rows(probes, 0) == ((), ())
-    assert probe_rows([], 4) == ((), ())
+    assert len(rows.names) == 12
+    again, same = probe_rows(probes[::-1], 4, 20, Characters())
+    assert again == ours
+    assert same.digest == rows.digest
+    assert probe_rows(probes, 0, 20, Characters())[0] == ()
+    assert probe_rows([], 4, 20, Characters())[0] == ()

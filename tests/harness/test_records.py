@@ -99,7 +99,14 @@ EXAMPLES = {
         "peak_bytes": 1000,
         "shared": None,
     },
-    "resume": {"phase": 0, "step": 2, "torn_bytes": 17, "started": "2026-01-01T00:00:00+00:00"},
+    "resume": {
+        "phase": 0,
+        "step": 2,
+        "torn_bytes": 17,
+        "started": "2026-01-01T00:00:00+00:00",
+        "versions": {"torch": "2"},
+        "hardware": {"cores": "2"},
+    },
     "end": {
         "status": "failed",
         "failure": "oom",
@@ -120,7 +127,7 @@ MAY_DIFFER = {
     "invariant": {"shared"},
     "representation": set(),
     "phase": {"seconds", "peak_bytes", "shared"},
-    "resume": {"phase", "step", "torn_bytes", "started"},
+    "resume": {"phase", "step", "torn_bytes", "started", "versions", "hardware"},
     "end": {"rows", "head", "seconds"},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,13 @@ import yaml
 
 pytest.importorskip("torch")
 
-from classay import runner, study
+from classay import circumstances, runner, study
 from classay import suite as suites
 from classay.errors import ConfigError, LedgerError, StreamError
 from classay.evidence.instrument import checks
 from classay.layout import Cell, RunFolder
 from classay.ledger import read
+from classay.prepare import Options, prepare
 from classay.provenance import manifest
 from classay.provenance.verify import same_facts, verify
 from classay.records import EvalRow, PhaseRow, ResumeRow, StepRow
@@ -95,8 +97,8 @@ def run(suite_file, tiny_base, tmp_path):
             path = suite_file.with_name("changed.yaml")
             path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | changes))
         suite = suites.load(path, {"base.path": str(tiny_base)})
-        options = runner.Options(suite_file.parent, tmp_path / out, "cpu", jobs, 1, share)
-        folder = runner.prepare(suite, options)
+        options = Options(suite_file.parent, tmp_path / out, "cpu", jobs, 1, share)
+        folder = prepare(suite, options)
         said: dict[str, str] = {}
         runner.execute(folder, options, lambda name, done: None, said.__setitem__)
         manifest.write(folder)
@@ -232,7 +234,7 @@ def test_a_failed_cell_is_run_again_under_the_same_seed_and_kept(run, faults, tm
     once = {"what": "kill", "once": str(tmp_path / "happened")}
     found, _ = run(methods={"faulty": once})
     assert found.cells[0].state == "failed"
-    options = runner.Options(Path(), tmp_path / "runs")
+    options = Options(Path(), tmp_path / "runs")
     assert runner.retry(found.folder) == ["faulty-o0-s0"]
     runner.execute(found.folder, options, lambda n, d: None, lambda n, s: None)
     manifest.write(found.folder)
@@ -328,17 +330,15 @@ def test_a_row_changed_between_two_runs_is_refused(run):
 
 def test_a_run_begun_by_other_code_is_not_gone_on_with(run, monkeypatch):
     run(methods={"frozen": {}})
-    monkeypatch.setattr(runner.circumstances, "code", lambda: "f" * 64)
-    with pytest.raises(
-        ConfigError, match=r"(?s)another program.*is ffffffffffff.*--out"
-    ):
+    monkeypatch.setattr(circumstances, "code", lambda: "f" * 64)
+    with pytest.raises(ConfigError, match=r"(?s)another program.*is ffffffffffff.*--out"):
         run(methods={"frozen": {}})
 
 
 def test_a_run_begun_with_other_libraries_is_not_gone_on_with(run, monkeypatch):
     run(methods={"frozen": {}})
-    versions = runner.circumstances.versions() | {"torch": "0.1"}
-    monkeypatch.setattr(runner.circumstances, "versions", lambda: versions)
+    versions = circumstances.versions() | {"torch": "0.1"}
+    monkeypatch.setattr(circumstances, "versions", lambda: versions)
     with pytest.raises(ConfigError, match=r"torch was .*, is 0\.1"):
         run(methods={"frozen": {}})
 
@@ -370,3 +370,72 @@ def test_dropout_acts_in_training_only_and_is_reproducible(run):
     assert terms[0][1] != terms[1][1]
     # and not in evaluation: FROZEN, measured again and again, gives the same bits
     assert all(check.passed for check in checks(first))
+
+
+def test_a_torn_last_line_is_mended_and_the_cell_goes_on(run, tmp_path, monkeypatch):
+    straight, _ = run("straight", share=False, methods={"naive_lora": {}})
+    torn, _ = run("torn", share=False, methods={"naive_lora": {}})
+    cell = Cell("naive_lora", 0, 0)
+    path = ledger(torn, cell)
+    lines = path.read_bytes().splitlines(keepends=True)
+    shutil.rmtree(torn.folder.path / "cells")
+    # a cell that was cut off in its very first row
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lines[0][:100])
+    assert runner.state(torn.folder, cell)[0] == "running"
+    again, _ = run("torn", share=False, methods={"naive_lora": {}})
+    assert same_facts(straight.folder, again.folder) == []
+
+
+def test_without_its_checkpoint_a_cell_does_not_begin_twice(run):
+    found, _ = run(methods={"naive_lora": {}})
+    path = ledger(found, Cell("naive_lora", 0, 0))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-3]))
+    again, said = run(methods={"naive_lora": {}})
+    assert "from which the cell could go on, is gone" in said["naive_lora-o0-s0"]
+    assert again.cells[0].state == "running"
+    assert len(read(path)) == len(lines) - 3
+
+
+def test_a_base_that_moved_is_found_where_it_is_now(run, suite_file, tiny_base, tmp_path):
+    first, _ = run(methods={"frozen": {}})
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny_base, moved)
+    suite = suites.load(suite_file.with_name("changed.yaml"), {"base.path": str(moved)})
+    folder = prepare(suite, Options(suite_file.parent, tmp_path / "runs"))
+    assert folder.path == first.folder.path
+    assert folder.read()[0]["base"] == str(moved)
+
+
+@pytest.mark.parametrize(
+    ("device", "words"), [("gpu", "cpu, cuda or cuda:N was needed"), ("cuda:99", "sees")]
+)
+def test_a_device_that_is_not_there_is_refused_before_any_work(suite_file, tmp_path, device, words):
+    suite = suites.load(suite_file, {"base.path": "nowhere"})
+    with pytest.raises(ConfigError, match=words):
+        prepare(suite, Options(suite_file.parent, tmp_path / "runs", device))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_another_plug_in_under_the_same_name_is_another_run(run, faults, tmp_path):
+    import sys
+
+    methods = {"faulty": {"what": "none"}}
+    first, _ = run(methods=methods)
+    module = tmp_path / "site" / "classay_faults.py"
+    module.write_text(module.read_text() + "\nMARK = 1\n")
+    sys.modules.pop("classay_faults", None)
+    second, _ = run(methods=methods)
+    assert first.folder.path != second.folder.path
+
+
+def test_a_check_that_dies_is_a_failure_of_the_instrument(run, monkeypatch):
+    found, _ = run(methods={"frozen": {}})
+    shutil.rmtree(found.folder.path / "checks")
+    for adapter in found.folder.path.glob("adapters/*/adapter_model.safetensors"):
+        adapter.unlink()
+    again, said = run(methods={"frozen": {}})
+    assert said["check frozen-o0-s0"]
+    passed = {check.name: check.passed for check in checks(again)}
+    assert passed["The last domain, again, from disk"] is False

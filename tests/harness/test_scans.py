@@ -87,9 +87,19 @@ def test_probes_are_unseen_too():
         scans.overlap([part(train=["is it? yes"], probe=[asked("Is it?")])], plan())
 
 
-def test_an_item_of_fewer_than_13_words_is_only_compared_whole():
-    parts = [part(train=[words(0, 40)], holdout=[words(0, 12)])]
+def test_an_item_of_fewer_than_13_words_is_looked_for_whole():
+    # 12 words that stand in a train record of 40; 12 of which the last is another; 3 say nothing
+    parts = [part(train=[words(0, 40)], holdout=[words(5, 17)])]
+    assert scans.overlap(parts, plan(max_shared_ngrams=1))[0].largest == 1.0
+    with pytest.raises(StreamError, match="1 share more than 50% of their 13-grams"):
+        scans.overlap(parts, plan(max_shared_ngrams=0.5))
+    parts = [part(train=[words(0, 40)], holdout=[words(5, 16) + " other"])]
     assert scans.overlap(parts, plan(max_shared_ngrams=0)) == [Overlap("river", 1, (), (), 0.0)]
+    parts = [part(train=[words(0, 40)], holdout=[words(5, 8)])]
+    assert scans.overlap(parts, plan(max_shared_ngrams=0)) == [Overlap("river", 1, (), (), 0.0)]
+
+
+def test_an_item_of_13_words_has_one_13_gram():
     parts = [part(train=[words(0, 40)], holdout=[words(0, 13)])]
     assert scans.overlap(parts, plan(max_shared_ngrams=1))[0].largest == 1.0
 

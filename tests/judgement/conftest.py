@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from classay import circumstances
 from classay import stream as streams
 from classay.layout import Cell, RunFolder, write_atomically
 from classay.ledger import Ledger, facts, read
@@ -54,7 +55,7 @@ OWN = 6.25
 BASE = {"river": 8.0, "oven": 7.5, "clock": 9.0, "street": 8.5}
 RISES = {0: (8, 12), 1: (10, 14), 2: (12, 16)}  # per cent, of the first and the second domain
 BASE_TENSORS = digest("the base's tensors")
-CODE = digest("the code")
+CODE = circumstances.code()  # of what is installed: a run of another program is not gone on with
 HEAVY = {"torch", "transformers", "peft", "datasets", "tokenizers", "triton", "bitsandbytes"}
 
 
@@ -117,6 +118,7 @@ class _Pen:
             "device": "cpu",
             "threads": 1,
             "code": CODE,
+            "libraries": circumstances.libraries(),
             "overlap": [
                 {"domain": n, "items": 4, "exact": [], "shared": [], "largest": 0.25} for n in names
             ],
@@ -352,6 +354,7 @@ def _tokens(name: str) -> streams.Tokens:
             expected=digest([name, i, "answer"]),
             rows=(2 * i, 2 * i + 2),
             right=0,
+            cut=False,
         )
         for i in range(2)
     )

@@ -18,6 +18,8 @@ PROMISED = "What methods promise of themselves"
 UNSEEN = "The hold-out is unseen"
 ALL = [FROZEN, FRESH, TWICE, UNMOVED, OFFERED, PROMISED, UNSEEN]
 
+REPEATED = "{} training(s) of a first phase repeated over {} steps, {} equal to the bit"
+
 
 def examined(path):
     return {check.name: check for check in checks(study.load(path))}
@@ -49,9 +51,9 @@ def test_measurements_that_were_compared_are_counted(good):
     assert found[FROZEN] == ("9 re-evaluations, 9 of them equal to the bit, 0 not measured")
     assert found[FRESH] == "9 of 9 finished cells evaluated again, 9 equal to the bit"
     # 3 methods under the first seed × 4 steps of the first phase
-    assert found[TWICE] == "3 cells compared over 12 steps, 3 equal to the bit"
-    # 9 cells × (3 phases × 3 + 1 at the end)
-    assert found[UNMOVED] == "digested 90 times, before and after every phase: all equal"
+    assert found[TWICE] == REPEATED.format(3, 12, 3)
+    # 9 cells × (3 phases × 2, 1 at the beginning and 1 at the end)
+    assert found[UNMOVED] == "digested 72 times, before and after every phase: all equal"
     assert found[OFFERED].startswith("27 phases of 256 tokens each, 0 of another size")
     # frozen: 3 seeds × the second and third phase × 4 steps
     assert found[PROMISED] == "24 measurements, 0 outside their tolerance"
@@ -65,7 +67,7 @@ def test_re_evaluations_are_counted_for_every_order(record_ledgers, tmp_path):
     # 2 orders × 3 seeds × 3
     assert found[FROZEN].found.startswith("18 re-evaluations, 18")
     # 2 orders × 3 methods, against two different replays of the first phase
-    assert found[TWICE].found == "6 cells compared over 24 steps, 6 equal to the bit"
+    assert found[TWICE].found == REPEATED.format(6, 24, 6)
     assert all(check.passed for check in found.values())
 
 
@@ -184,7 +186,7 @@ def test_one_gradient_norm_of_the_replay_is_seen(ledgers, rewrite, step):
     rewrite(ledgers, "checks/replay-river-s0", other)
     check = only_failure(ledgers)
     assert check.name == TWICE
-    assert check.found == "3 cells compared over 12 steps, 0 equal to the bit"
+    assert check.found == REPEATED.format(3, 12, 0)
 
 
 def test_one_cell_that_does_not_repeat_is_seen(ledgers, rewrite):
@@ -313,8 +315,9 @@ def test_a_hold_out_item_that_was_trained_on_is_seen(ledgers, change_about):
     change_about(ledgers, lambda about: about["overlap"][1].update(exact=["oven-41"], largest=1.0))
     check = only_failure(ledgers)
     assert check.name == UNSEEN
-    assert "1 equal; the largest share of an item's 13-grams found in training text is 100%" in (
-        check.found
+    assert (
+        "1 stand in it, 0 share more than 50% of their 13-grams with it; the largest share is 100%"
+        in (check.found)
     )
 
 
@@ -335,9 +338,10 @@ def test_every_check_says_what_it_means(good):
         assert check.meaning != check.found
 
 
-def test_a_replay_that_diverged_is_no_comparison(ledgers):
+def test_a_replay_that_diverged_is_a_failure_and_no_absence(ledgers):
     path = ledgers / "checks" / "replay-river-s0" / "ledger.jsonl"
     path.unlink()
     ledger = Ledger(path, "checks/replay-river-s0")
     ledger.end(status="failed", failure="diverged", error="nan", base=None, seconds=0.0)
-    assert examined(ledgers)[TWICE].passed is None
+    assert examined(ledgers)[TWICE].passed is False
+    assert "1 attempt(s) failed" in examined(ledgers)[TWICE].found

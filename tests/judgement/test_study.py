@@ -7,7 +7,7 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from classay import runner, study
+from classay import prepare, study
 from classay.errors import ConfigError, LedgerError, StreamMismatch
 from classay.ledger import Ledger
 from classay.records import CellRow
@@ -158,8 +158,8 @@ def test_methods_stay_in_the_order_of_the_suite(suite_file, tmp_path, monkeypatc
         def encode(self, text):
             return [2 + ord(c) for c in text], [(i, i + 1) for i in range(len(text))]
 
-    monkeypatch.setattr(runner, "TokenizerFiles", Letters)
-    monkeypatch.setattr(runner, "environment", lambda online: None)
+    monkeypatch.setattr(prepare, "TokenizerFiles", Letters)
+    monkeypatch.setattr(prepare, "environment", lambda online: None)
     base = tmp_path / "base"
     base.mkdir()
     (base / "config.json").write_text("{}")
@@ -167,7 +167,7 @@ def test_methods_stay_in_the_order_of_the_suite(suite_file, tmp_path, monkeypatc
     raw = yaml.safe_load(suite_file.read_text())
     raw |= {"base": {"path": str(base)}, "methods": {"naive_lora": {}, "frozen": {}, "joint": {}}}
     loaded = study.Suite.model_validate(raw)
-    folder = runner.prepare(loaded, runner.Options(data=tmp_path, out=tmp_path / "runs"))
+    folder = prepare.prepare(loaded, prepare.Options(data=tmp_path, out=tmp_path / "runs"))
     assert study.load(folder.path).methods == ["naive_lora", "frozen", "joint"]
 
 

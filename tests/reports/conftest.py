@@ -20,6 +20,7 @@ from classay.records import (
     PhaseRow,
     RepresentationRow,
     Row,
+    StepRow,
     Sums,
     digest,
 )
@@ -132,12 +133,27 @@ def _rows(suite: Suite, setting: Mapping[str, Any], cell: Cell) -> list[Row]:
             ]
         if after < 0:
             continue
+        rows += [
+            StepRow(
+                phase=after,
+                step=step,
+                terms={"lm": 3.0},
+                gradient_norm=1.0,
+                layer_gradient_norms={"0": 1.0},
+                lr=0.01,
+                tokens=1024,
+                batch=f"batch-{step}",
+                seconds=0.5 + cell.seed / 20,
+                shared="shared/first" if after == 0 else None,
+            )
+            for step in range(2)
+        ]
         rows.append(
             PhaseRow(
                 phase=after,
                 domain=order[after],
                 steps=2,
-                offered="o",
+                offered=digest([f"batch-{step}" for step in range(2)]),
                 tokens_offered=2048,
                 tokens_trained=2048,
                 trainable=1200,
