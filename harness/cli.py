@@ -127,7 +127,7 @@ def validate(
     checked = ["the suite", f"{len(loaded.methods)} methods"]
     if data is not None or loaded.base.demonstration:
         place = data or folder
-        records = [sources.load(d, place, online) for d in loaded.evaluated()]
+        records = sources.load_all(loaded, place, online)
         scans.overlap(records, loaded.stream)
         scans.leak(records, loaded.stream)
         checked.append(f"{sum(len(r.train) for r in records)} train records")
@@ -198,7 +198,7 @@ def retry(
     share: ShareOpt = True,
     as_json: Json = False,
 ) -> None:
-    """Set failed cells aside, kept as they are, and run them again under the same seeds."""
+    """Set failed cells and checks aside, kept as they are, and run them again."""
     from classay import runner
     from classay.prepare import Options
 

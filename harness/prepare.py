@@ -40,7 +40,7 @@ def prepare(suite: Suite, options: Options) -> RunFolder:
     environment(options.online)
     registry.check(suite)
     device = _device(options.device)
-    records = [sources.load(d, options.data, options.online) for d in suite.evaluated()]
+    records = sources.load_all(suite, options.data, options.online)
     if suite.base.demonstration:
         files = demonstration.base(options.out / "demonstration-bases", records)
     else:

@@ -114,17 +114,19 @@ def plan(folder: RunFolder, suite: Suite, share: bool) -> list[Task]:
 
 
 def retry(folder: RunFolder) -> list[str]:
-    """Set failed cells aside, kept as they are, so that they are run again under the same seed."""
+    """Set failed cells and failed checks aside, kept as they are, so that they are run again."""
     _, suite = folder.read()
-    moved = []
-    for cell in cells(suite):
-        if state(folder, cell)[0] == "failed":
-            attempt = 1 + len(list(folder.path.glob(f"failed/{cell.name}-*")))
-            place = folder.path / "failed" / f"{cell.name}-{attempt}"
-            place.parent.mkdir(exist_ok=True)
-            folder.cell(cell).rename(place)
-            moved.append(cell.name)
-    return moved
+    failed = [folder.cell(cell) for cell in cells(suite) if state(folder, cell)[0] == "failed"]
+    for path in sorted(folder.path.glob("checks/*/ledger.jsonl")):
+        end = read(path)[-1]
+        if isinstance(end, EndRow) and end.status == "failed":
+            failed.append(path.parent)
+    for place in failed:
+        attempt = 1 + len(list(folder.path.glob(f"failed/{place.name}-*")))
+        aside = folder.path / "failed" / f"{place.name}-{attempt}"
+        aside.parent.mkdir(exist_ok=True)
+        place.rename(aside)
+    return [place.name for place in failed]
 
 
 def _shared_tasks(

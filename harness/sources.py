@@ -16,7 +16,7 @@ from typing import Any
 from classay import hub
 from classay.errors import StreamError
 from classay.records import canonical
-from classay.suite import Domain, JsonLines
+from classay.suite import Domain, JsonLines, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class Records:
     digest: str  # of every record, in order
 
 
-def load(domain: Domain, folder: Path, online: bool = False) -> Records:
+def load(domain: Domain, folder: Path, online: bool = False, trained: bool = True) -> Records:
     """Read one domain.
 
     domain   as the suite describes it
     folder   what the source's path is relative to
     online   whether a hub may be asked; offline, only what is already on this machine counts
+    trained  whether it is learned; of a domain that is only evaluated no train record is kept
     raises   StreamError   when the data is absent, malformed, changed or lacks a split
     """
     if isinstance(domain.source, JsonLines):
@@ -61,8 +62,9 @@ def load(domain: Domain, folder: Path, online: bool = False) -> Records:
     by_split = {
         split: tuple(r for r in records if r.split == split) for split in {r.split for r in records}
     }
-    for part, split in (("train", domain.splits.train), ("hold-out", domain.splits.holdout)):
-        if not by_split.get(split):
+    needed = (("train", domain.splits.train, trained), ("hold-out", domain.splits.holdout, True))
+    for part, split, counts in needed:
+        if counts and not by_split.get(split):
             raise StreamError(
                 f"domain {domain.name!r} has no {part} records: none of its {len(records)} records "
                 f"has the split {split!r} (found: {sorted(by_split) or 'nothing'}).\n"
@@ -79,11 +81,17 @@ def load(domain: Domain, folder: Path, online: bool = False) -> Records:
     probes = by_split.get(domain.splits.probe or "", ())
     return Records(
         domain.name,
-        by_split[domain.splits.train],
+        by_split[domain.splits.train] if trained else (),
         by_split[domain.splits.holdout],
         tuple(r for r in probes if r.prompt and len(r.choices) > 1 and r.answer in r.choices),
         content,
     )
+
+
+def load_all(suite: Suite, folder: Path, online: bool = False) -> list[Records]:
+    """Read every domain of a suite, the general one last."""
+    general = suite.stream.general
+    return [load(d, folder, online, trained=d is not general) for d in suite.evaluated()]
 
 
 def _json_lines(

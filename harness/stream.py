@@ -24,7 +24,7 @@ from classay.layout import write_atomically
 from classay.packing import Batch, Items, Probe, Tokenizer, items, pack, probe_rows
 from classay.records import digest
 from classay.seeding import Seeds
-from classay.sources import Records
+from classay.sources import Record, Records
 from classay.suite import Domain, Suite
 
 TEXT = ("names", "sources", "subjects", "bytes")  # the fields of Items that go into JSON
@@ -166,13 +166,20 @@ def _tokens(suite: Suite, domain: Domain, records: Records, tokenizer: Tokenizer
     return Tokens(
         name=domain.name,
         records=records.digest,
-        train=pack(kept, suite.stream.block, completion, domain.name, tokenizer),
+        train=_train(suite, domain, kept, tokenizer),
         train_records=len(kept),
         holdout=holdout,
         validation=items(validation, count, limit, completion, tokenizer),
         probe_rows=rows,
         probes=probes,
     )
+
+
+def _train(suite: Suite, domain: Domain, records: Sequence[Record], tokenizer: Tokenizer) -> Batch:
+    if domain is suite.stream.general:  # evaluated, never trained on
+        return Batch(*(np.zeros((0, suite.stream.block), np.int32) for _ in range(2)))
+    completion = domain.loss_on == "completion"
+    return pack(records, suite.stream.block, completion, domain.name, tokenizer)
 
 
 def _fraction(name: str) -> float:

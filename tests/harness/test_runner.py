@@ -343,6 +343,14 @@ def test_a_run_begun_with_other_libraries_is_not_gone_on_with(run, monkeypatch):
         run(methods={"frozen": {}})
 
 
+def test_general_text_needs_no_train_records(run, suite_file):
+    path = suite_file.parent / "street.jsonl"
+    lines = [line for line in path.read_text().splitlines() if '"split": "train"' not in line]
+    path.write_text("\n".join(lines) + "\n")
+    found, _ = run(methods={"frozen": {}})
+    assert found.general("frozen").shape == (1, 4)
+
+
 def test_settings_are_refused_before_any_work(run, tmp_path):
     with pytest.raises(ConfigError, match=r"methods\.frozen has the settings \['rank'\]"):
         run(methods={"frozen": {"rank": 3}})
@@ -439,3 +447,6 @@ def test_a_check_that_dies_is_a_failure_of_the_instrument(run, monkeypatch):
     assert said["check frozen-o0-s0"]
     passed = {check.name: check.passed for check in checks(again)}
     assert passed["The last domain, again, from disk"] is False
+    # and it is run again like a failed cell, not skipped for ever
+    assert runner.retry(again.folder) == ["fresh-frozen-o0-s0"]
+    assert (again.folder.path / "failed" / "fresh-frozen-o0-s0-1" / "ledger.jsonl").exists()

@@ -430,7 +430,7 @@ def test_a_suite_and_its_data_are_validated(suite_file, command):
     code, out, err = command("validate", suite_file, "--data", suite_file.parent, "--json")
     assert (code, err) == (0, "")
     # four domains of 40 train records
-    assert json.loads(out)["checked"] == ["the suite", "3 methods", "160 train records"]
+    assert json.loads(out)["checked"] == ["the suite", "3 methods", "120 train records"]
 
 
 def test_data_that_leaks_is_refused(suite_file, command):
