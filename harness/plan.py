@@ -14,8 +14,12 @@ from classay.errors import InsufficientEvidence
 from classay.statistics.detectable_effect import detectable_effect
 from classay.statistics.exact_p_floor import exact_p_floor
 from classay.suite import Suite
+from classay.trainer import LAYER
 
 LEDGER_BYTES_A_STEP = 600  # a step row of five layers, measured
+LAYER = re.compile(
+    r"(?:^|\.)(?:layers|h|blocks)\.\d+\."
+)  # as in classay.trainer, which needs torch
 CHOICES = 4  # a probe, assumed
 
 
@@ -99,5 +103,5 @@ def _linear_shapes(folder: Path) -> Iterator[list[int]]:
         with safe_open(path, framework="np") as file:
             for name in file.keys():  # noqa: SIM118  not a mapping
                 shape = file.get_slice(name).get_shape()
-                if ".layers." in name and len(shape) == 2:
+                if LAYER.search(name) and len(shape) == 2:
                     yield shape

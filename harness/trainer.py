@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from classay.method import Batch
 
-LAYER = re.compile(r"\.layers\.(\d+)\.")  # how transformers names decoder layers
+LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")  # how architectures name their layers
 
 
 def phase_of(index: int, domain: str, offered: Sequence[packing.Batch], device: str) -> Phase:

@@ -34,7 +34,7 @@ def render(study: Study, judged: Judged, profile: str = "run") -> str:
     """The report of a run.
 
     profile  which sections, in which order: a file of ``profiles/``
-    returns  HTML; the same run gives the same bytes, on whatever day and machine
+    returns  HTML; the same run gives the same bytes on any day and machine, with the same libraries
     raises   UnknownName    no such profile
              ClassayError   the report is too large to be opened comfortably
     """
@@ -68,7 +68,7 @@ def _profile(name: str) -> dict[str, Any]:
     folder = files("classay.reports") / "profiles"
     known = {path.name.removesuffix(".yaml"): path for path in folder.iterdir()}
     if name not in known:
-        raise UnknownName("profile", name, known)
+        raise UnknownName("profile", name, known, "Ask for one of these.")
     plan: dict[str, Any] = yaml.safe_load(known[name].read_text("utf-8"))
     return plan
 
