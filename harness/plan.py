@@ -17,9 +17,6 @@ from classay.suite import Suite
 from classay.trainer import LAYER
 
 LEDGER_BYTES_A_STEP = 600  # a step row of five layers, measured
-LAYER = re.compile(
-    r"(?:^|\.)(?:layers|h|blocks)\.\d+\."
-)  # as in classay.trainer, which needs torch
 CHOICES = 4  # a probe, assumed
 
 
