@@ -142,4 +142,5 @@ def test_another_base_in_another_order(audit, tmp_path):
     assert json.loads(done.stdout)["sound"] is True
     assert found.orders == [["science", "code", "financial", "legal", "medical"]]
     losses = found.loss("naive_lora")[0]
-    assert (losses[0] - np.diagonal(losses, offset=-1) > 0.3).all()
+    learned = losses[0] - np.diagonal(losses, offset=-1)
+    assert (learned > found.suite.statistics.learning_floor).all(), learned

@@ -14,6 +14,7 @@ import yaml
 
 pytest.importorskip("torch")
 
+from classay import cli
 from classay.ledger import read
 from classay.records import ResumeRow
 
@@ -44,34 +45,44 @@ METHOD, EXAMPLE = NotANumber, Config()
 
 
 @pytest.fixture
-def command(suite_file, tiny_base, tmp_path):
-    """Run ``classay run`` on the tiny suite in a process of its own."""
+def command(suite_file, tiny_base, tmp_path, monkeypatch, capfd):
+    """Run ``classay run`` on the tiny suite; in a process of its own where a file may not grow."""
 
-    def go(*flags: object, changes=None, base=tiny_base, site=None, limit=None):
+    def go(*flags: object, changes=None, base=tiny_base, limit=None):
         path = suite_file.with_name("changed.yaml")
         path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | (changes or {})))
-        arguments = ["run", path, "--base", base, "--out", tmp_path / "runs", *flags]
-        code = (
-            f"import sys; sys.path[:0] = {[str(site)] if site else []!r}\n"
-            f"sys.argv = {['classay', *map(str, arguments)]!r}\n"
-            "from classay.cli import main\nif __name__ == '__main__': sys.exit(main())"
-        )
-
-        def limited() -> None:
-            if limit:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=limited,
-        )
-        assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
-        return done
+        words = ["classay", "run", path, "--base", base, "--out", tmp_path / "runs", *flags]
+        if limit is not None:
+            return apart(list(map(str, words)), limit)
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", list(map(str, words)))
+        try:
+            code = cli.main()
+        except SystemExit as exit_:
+            code = exit_.code
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(words, int(code or 0), out, err)
 
     return go
+
+
+def apart(words: list[str], limit: int) -> subprocess.CompletedProcess[str]:
+    """The same in a process in which no file can grow beyond ``limit`` bytes."""
+    code = (
+        f"import sys\nsys.argv = {words!r}\n"
+        "from classay.cli import main\nif __name__ == '__main__': sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
+        ),
+    )
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
+    return done
 
 
 def test_an_unknown_key_is_named(command):
@@ -106,7 +117,7 @@ def test_a_base_with_pickled_weights_is_refused(command, tiny_base, tmp_path):
     assert "unpickling weights runs code" in done.stderr
 
 
-def test_a_cell_that_diverges_is_named_and_the_others_finish(command, tmp_path):
+def test_a_cell_that_diverges_is_named_and_the_others_finish(command, tmp_path, monkeypatch):
     site = tmp_path / "site"
     info = site / "classay_nan-1.dist-info"
     info.mkdir(parents=True)
@@ -114,7 +125,8 @@ def test_a_cell_that_diverges_is_named_and_the_others_finish(command, tmp_path):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: classay-nan\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[classay.methods]\nnot_a_number = classay_nan\n")
     methods = {"not_a_number": {}, "frozen": {}}
-    done = command("--jobs", 2, changes={"methods": methods}, site=site)
+    monkeypatch.syspath_prepend(str(site))
+    done = command("--jobs", 2, changes={"methods": methods})
     assert done.returncode == 3
     assert "phase 1 (oven), step 0: lm = nan" in done.stdout
     assert "Lower the learning rate" in done.stdout
