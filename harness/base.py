@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from classay import quantisation
 from classay.errors import ConfigError
 from classay.records import digest
 from classay.suite import BaseSpec
@@ -26,6 +27,8 @@ CONTENT = {".json", ".safetensors", ".model", ".txt"}
 CODE = {"auto_map", "attn_implementation", "experts_implementation"}  # can name a hub's kernel
 # written by transformers itself, and read by nothing that runs
 HARMLESS = {"_name_or_path", "_commit_hash", "_num_labels", "_attn_implementation_autoset"}
+# of what is not quantised, and of the arithmetic
+COMPUTE = {"fp32": "float32", "bf16": "bfloat16", "nf4": "float32", "nf4_bf16": "bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +144,16 @@ class Base:
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
+        compute = getattr(torch, COMPUTE[dtype])
         try:
             self.model: nn.Module = AutoModelForCausalLM.from_pretrained(
                 files.folder,
-                dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype],
+                dtype=compute,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
                 use_kernels=False,
+                **quantisation.arguments(dtype, compute, device),
             )
         except (ValueError, OSError, ImportError) as error:
             raise ConfigError(
@@ -156,13 +161,17 @@ class Base:
                 f"  Use an architecture that transformers knows by itself."
             ) from error
         self.model.to(device).eval()
+        quantisation.keep_still(self.model)
         # the tensors themselves: adapters rename the modules around them, but do not replace them
         self._tensors: dict[str, Tensor] = dict(
             [*self.model.named_parameters(), *self.model.named_buffers()]
         )
 
     def digest(self) -> str:
-        """SHA-256 of every parameter and buffer, with its name, type and shape, as it is now."""
+        """SHA-256 of every parameter and buffer, with its name, type and shape, as it is now.
+
+        What a quantised matrix is expanded with is part of it.
+        """
         import torch
 
         now = {id(t) for t in [*self.model.parameters(), *self.model.buffers()]}
@@ -172,11 +181,17 @@ class Base:
                 f"a method may add to the base and must leave it in place"
             )
         total = sha256()
-        for name, tensor in sorted(self._tensors.items()):
+        for name, tensor in self._named():
             total.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             total.update(flat.numpy().tobytes())
         return total.hexdigest()
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        for name, tensor in sorted(self._tensors.items()):
+            yield name, tensor
+            for key, part in quantisation.statistics(tensor):
+                yield f"{name}.{key}", part
 
 
 def _folder(spec: BaseSpec, online: bool) -> Path:

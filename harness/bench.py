@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 class Bench:
     """A base, a stream and a random state, ready for one cell's work."""
 
-    def __init__(self, folder: RunFolder, seed: int) -> None:
+    def __init__(self, folder: RunFolder, seed: int, draw: int = 0) -> None:
         self.folder = folder
         self.setting, self.suite = folder.read()
         self.code = same_program(folder.about, self.setting)
         self.threads = settle(self.setting["threads"])
         self.device = str(self.setting["device"])
-        self.seeds = Seeds(seed)
+        self.seeds = Seeds(seed, draw)
         self.stream: Stream = load(folder.stream)
         pinned = BaseSpec(path=self.setting["base"], digest=self.setting["content"]["base"])
         files = locate(pinned)

@@ -44,9 +44,11 @@ def run(folder: RunFolder, cell: Cell, share: bool, attempt: int, tell: Tell) ->
     raises  Interrupted   when the disk is full: the cell has not ended and can go on
     """
     started = time.perf_counter()
-    bench = Bench(folder, cell.seed)
+    bench = Bench(folder, cell.seed, cell.draw)
     path = folder.cell(cell) / "ledger.jsonl"
     with Ledger(path, cell.name) as ledger, attention(bench.device):
+        if ledger.ended is not None:
+            return  # by a run that was killed, whose last cell came to its end after all
         life = _Life(bench, cell, ledger, share, attempt, tell)
 
         def end(**fields: Any) -> None:
@@ -212,7 +214,8 @@ class _Life:
         return before + time.perf_counter() - started
 
     def _shared_phase(self, index: int, domain: str) -> tuple[list[StepRow], PhaseRow] | None:
-        if index > 0 or not self.share or not type(self.method).plain_first_phase:
+        plain = type(self.method).plain_first_phase and not self.cell.draw
+        if index > 0 or not self.share or not plain:
             return None
         work = first_phase_name(self.cell.seed, domain)
         rows = shared_rows(self.bench.folder, work)
@@ -269,6 +272,7 @@ class _Life:
             config=asdict(self.method.config),
             bound=type(self.method).bound,
             seed=cell.seed,
+            draw=cell.draw,
             order=self.order,
             stream=bench.stream.digest(self.order, cell.seed),
             base=bench.base.digest(),

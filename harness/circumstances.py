@@ -21,6 +21,7 @@ PACKAGES = (
     "torch",
     "transformers",
     "peft",
+    "bitsandbytes",
     "tokenizers",
     "safetensors",
     "datasets",
@@ -30,7 +31,16 @@ PACKAGES = (
     "pydantic",
 )
 # Whose version can change a fact.
-LIBRARIES = ("python", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")
+LIBRARIES = (
+    "python",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+)
 # Left of the ledger: a change here can change a fact. What judges can change without touching one.
 FACTUAL = (
     "adapters.py",
@@ -43,6 +53,7 @@ FACTUAL = (
     "hub.py",
     "method.py",
     "packing.py",
+    "quantisation.py",
     "records.py",
     "registry.py",
     "router.py",

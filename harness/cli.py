@@ -241,14 +241,14 @@ def status(folder: RunArg, as_json: Json = False) -> None:
                 "failure": r.end.failure if r.end else None,
                 "error": r.end.error if r.end else None,
             }
-            for r in study.cells
+            for r in study.records
         }
         print(json.dumps(cells))
     else:
         from classay import terminal
 
-        terminal.cells(study)
-    raise typer.Exit(0 if all(record.state == "done" for record in study.cells) else 3)
+        terminal.status(study)
+    raise typer.Exit(0 if all(record.state == "done" for record in study.records) else 3)
 
 
 @app.command()

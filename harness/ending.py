@@ -34,7 +34,7 @@ def finish(study: Study) -> End:
         digest = manifest.write(
             study.folder
         )  # the ledgers are worth keeping, whatever became of it
-    if any(record.state != "done" for record in study.cells):
+    if any(record.state != "done" for record in study.records):
         return End(judged, digest, 3)
     return End(judged, digest, 0 if accepted(study, judged) else 1)
 
@@ -87,5 +87,5 @@ def summary(study: Study, end: End) -> dict[str, Any]:
             j._asdict() | {"interval": j.interval._asdict() if j.interval else None}
             for j in end.judged.judgements
         ],
-        "cells": {record.cell.name: record.state for record in study.cells},
+        "cells": {record.cell.name: record.state for record in study.records},
     }

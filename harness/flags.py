@@ -29,7 +29,7 @@ OrderOpt = Annotated[
     typer.Option("--order", help="An order of domains, a,b,c; may be given several times."),
 ]
 MethodsOpt = Annotated[str | None, typer.Option("--methods", help="Run only these: a,b,c.")]
-DtypeOpt = Annotated[str | None, typer.Option("--dtype", help="fp32 or bf16.")]
+DtypeOpt = Annotated[str | None, typer.Option("--dtype", help="fp32, bf16, nf4 or nf4_bf16.")]
 DeviceOpt = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
 ThreadsOpt = Annotated[int, typer.Option("--threads", min=1, help="Threads a cell.")]
 JobsOpt = Annotated[int, typer.Option("--jobs", min=1, help="Cells at a time.")]

@@ -31,11 +31,12 @@ class Cell:
     method: str
     seed: int
     order: int  # index into the suite's orders
+    draw: int = 0  # above 0: once more on the same batches, everything else drawn anew
 
     @property
     def name(self) -> str:
         """The cell's name, its folder and the root of its chain."""
-        return f"{self.method}-o{self.order}-s{self.seed}"
+        return f"{self.method}-o{self.order}-s{self.seed}" + (f"-d{self.draw}" if self.draw else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,27 @@ class RunFolder:
             f"{self.about} is not what a run wrote ({why}).\n"
             f"  Without it nobody can say what was run. Restore the file."
         )
+
+
+def cells(suite: Suite) -> list[Cell]:
+    """Every cell of a suite, seed by seed, so that early results cover every method.
+
+    returns  those that are compared, then FROZEN's under other draws
+    """
+    orders = range(len(suite.all_orders()))
+    compared = [
+        Cell(method, seed, order)
+        for order in orders
+        for seed in suite.seeds
+        for method in suite.methods
+    ]
+    draws = range(1, suite.statistics.noise_draws + 1) if suite.redrawn else ()
+    return compared + [
+        Cell(str(suite.redrawn), seed, order, draw)
+        for order in orders
+        for seed in suite.seeds
+        for draw in draws
+    ]
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classay.recorded import CellRecord
 from classay.records import EvalRow, InvariantRow, TraceRow
-from classay.study import CellRecord, Floats, Study
+from classay.study import Floats, Study
 
 Range = tuple[float, float]
 

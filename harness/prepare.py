@@ -9,7 +9,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from classay import builtin, circumstances, demonstration, registry, scans, sources, stream
+from classay import (
+    builtin,
+    circumstances,
+    demonstration,
+    quantisation,
+    registry,
+    scans,
+    sources,
+    stream,
+)
 from classay.base import BaseFiles, TokenizerFiles, locate
 from classay.determinism import environment
 from classay.errors import ConfigError
@@ -42,6 +51,7 @@ def prepare(
     """
     environment(options.online)
     registry.check(suite)
+    quantisation.check(suite.base.dtype)
     device = _device(options.device)
     records = sources.load_all(suite, options.data, options.online)
     if suite.base.demonstration:

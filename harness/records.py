@@ -41,6 +41,7 @@ class CellRow(Row):
     config: dict[str, Any]  # as the method's Config resolved it
     bound: bool  # admitted as a bound, not as a competitor
     seed: int
+    draw: int = 0  # above 0: the same batches, everything else of the seed drawn anew
     order: list[str]
     stream: str  # digest of every batch that will be offered, in order
     base: str  # digest of the base model's tensors as loaded

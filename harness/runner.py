@@ -14,7 +14,7 @@ from classay.determinism import environment
 from classay.errors import ConfigError, Interrupted, LedgerError
 from classay.executors import local
 from classay.executors.local import Task
-from classay.layout import Cell, RunFolder
+from classay.layout import Cell, RunFolder, cells
 from classay.ledger import Ledger, last, read
 from classay.prepare import Options
 from classay.records import EndRow
@@ -22,16 +22,6 @@ from classay.suite import Suite
 
 UNCAUGHT = 1  # what Python exits with when an exception is not caught
 State = Literal["pending", "running", "done", "failed"]
-
-
-def cells(suite: Suite) -> list[Cell]:
-    """Every cell of a suite, seed by seed, so that early results cover every method."""
-    return [
-        Cell(method, seed, order)
-        for order in range(len(suite.all_orders()))
-        for seed in suite.seeds
-        for method in suite.methods
-    ]
 
 
 def state(folder: RunFolder, cell: Cell) -> tuple[State, EndRow | None]:
@@ -93,13 +83,7 @@ def plan(folder: RunFolder, suite: Suite, share: bool) -> list[Task]:
                 frozenset(before[cell.name]),
             )
         )
-    waiting = {cell.name for cell in left}
-    for cell in cells(suite):
-        check = folder.check(f"fresh-{cell.name}")
-        if state(folder, cell)[0] != "failed" and not _done(check):
-            after = frozenset({cell.name} & waiting)
-            stderr = check / "stderr.txt"
-            tasks.append(Task(f"check {cell.name}", _reevaluate, (folder, cell), stderr, after))
+    tasks += _checks(folder, suite, {cell.name for cell in left})
     seed = suite.seeds[0]
     for domain in dict.fromkeys(order[0] for order in suite.all_orders()):
         check = folder.check(f"replay-{domain}-s{seed}")
@@ -138,6 +122,7 @@ def _shared_tasks(
         c
         for c in fresh
         if registry.load("method", suite.method_of(c.method)).METHOD.plain_first_phase
+        and not c.draw
     ]
     for seed, domain in sorted({(c.seed, suite.all_orders()[c.order][0]) for c in plain}):
         sharing = [c for c in plain if c.seed == seed and suite.all_orders()[c.order][0] == domain]
@@ -158,9 +143,28 @@ def budgets(method: str, suite: Suite) -> float:
     return cost
 
 
-def _reevaluate(folder: RunFolder, cell: Cell, tell: cell_life.Tell) -> None:
+def _checks(folder: RunFolder, suite: Suite, waiting: set[str]) -> Iterator[Task]:
+    """What is measured again, in a fresh process, once a cell has ended."""
+    for cell in (c for c in cells(suite) if not c.draw and state(folder, c)[0] != "failed"):
+        again = {"fresh": shared.reevaluate}
+        if cell.method == suite.redrawn:
+            again["layout"] = shared.other_layout
+        for kind, measure in again.items():
+            check = folder.check(f"{kind}-{cell.name}")
+            if not _done(check):
+                after, stderr = frozenset({cell.name} & waiting), check / "stderr.txt"
+                name = f"{'check' if kind == 'fresh' else kind} {cell.name}"
+                yield Task(name, _if_done, (measure, folder, cell), stderr, after)
+
+
+def _if_done(
+    measure: Callable[[RunFolder, Cell, cell_life.Tell], None],
+    folder: RunFolder,
+    cell: Cell,
+    tell: cell_life.Tell,
+) -> None:
     if state(folder, cell)[0] == "done":
-        shared.reevaluate(folder, cell, tell)
+        measure(folder, cell, tell)
 
 
 def _done(place: Path) -> bool:

@@ -18,23 +18,27 @@ class Seeds:
     """The random streams of one root seed.
 
     root   the seed as the suite names it
+    draw   0 is the seed itself; under any other number every name gives other bits, so that the
+           same thing can be drawn once more
     """
 
     root: int
+    draw: int = 0
 
     def sequence(self, *name: str | int) -> np.random.SeedSequence:
         """The seed sequence of the stream ``name``.
 
         ::
 
-            entropy = root ‖ SHA-256(name)
+            entropy = root ‖ SHA-256(name)          draw > 0: SHA-256("draw" ‖ draw ‖ name)
 
         name     what is drawn, for instance ``("order", "medical", 0)``
         returns  a NumPy seed sequence; equal names give equal bits on every machine
         choices  the name is hashed rather than counted (``SeedSequence.spawn``), so that a stream
                  that is added later moves none of the others
         """
-        words = sha256("\x1f".join(str(part) for part in name).encode()).digest()
+        again = ("draw", self.draw) if self.draw else ()
+        words = sha256("\x1f".join(str(part) for part in (*again, *name)).encode()).digest()
         return np.random.SeedSequence([self.root, *np.frombuffer(words, dtype="<u4").tolist()])
 
     def generator(self, *name: str | int) -> np.random.Generator:

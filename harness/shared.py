@@ -8,6 +8,7 @@ it had done the work. ``--no-share`` does everything in every cell and gives the
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from classay import evaluate
 from classay.bench import Bench
@@ -44,20 +45,42 @@ def replay(folder: RunFolder, seed: int, domain: str, tell: Tell) -> None:
 
 def reevaluate(folder: RunFolder, cell: Cell, tell: Tell) -> None:
     """The last domain once more, in a fresh process, from the adapters on disk."""
-    ledger = _new(folder, "checks", f"fresh-{cell.name}")
-    started = time.perf_counter()
+    _, suite = folder.read()
+    last = suite.all_orders()[cell.order][-1:]
+    _from_disk(folder, cell, "fresh", last, suite.evaluation.batch_items)
+    tell(1.0)
+
+
+def other_layout(folder: RunFolder, cell: Cell, tell: Tell) -> None:
+    """Every domain once more after the last phase, from disk, in batches of half the size.
+
+    Other batches are padded otherwise, and a sum over another width rounds otherwise: this is how
+    much of a difference between two losses the evaluation alone can make.
+    """
+    _, suite = folder.read()
+    batch = suite.evaluation.batch_items // 2 or 2
+    _from_disk(folder, cell, "layout", suite.all_orders()[cell.order], batch)
+    tell(1.0)
+
+
+def _from_disk(
+    folder: RunFolder, cell: Cell, kind: str, domains: Sequence[str], batch: int
+) -> None:
+    ledger, started = _new(folder, "checks", f"{kind}-{cell.name}"), time.perf_counter()
     bench = Bench(folder, cell.seed)
     rows = read(folder.cell(cell) / "ledger.jsonl", cell.name)
     last = [row for row in rows if isinstance(row, PhaseRow)][-1]
     method = bench.method(cell.method)
     method.restore(bench.saved(last))
-    tokens = bench.stream.domains[last.domain]
+    scorer = bench.scorer._replace(batch=batch)
     with attention(bench.device):
         ledger.append(
-            [evaluate.holdout(bench.scorer, method, tokens, last.phase, "holdout", "fresh")]
+            [
+                evaluate.holdout(scorer, method, tokens, last.phase, "holdout", "fresh")
+                for tokens in map(bench.stream.domains.__getitem__, domains)
+            ]
         )
     _end(ledger, bench, started)
-    tell(1.0)
 
 
 def _first_phase(

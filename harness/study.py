@@ -12,30 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classay import registry
 from classay.errors import ConfigError, StreamMismatch
-from classay.layout import Cell, RunFolder
+from classay.layout import RunFolder, cells
 from classay.ledger import read
-from classay.records import (
-    AnswerRow,
-    AnyRow,
-    CellRow,
-    EndRow,
-    EvalRow,
-    PhaseRow,
-    RouteRow,
-    Row,
-    Sums,
-)
+from classay.recorded import CellRecord, recorded
+from classay.records import AnswerRow, AnyRow, CellRow, EvalRow, PhaseRow, RouteRow, Sums
 from classay.suite import Suite
 
 Floats = NDArray[np.float64]
-R = TypeVar("R", bound=Row)
 # What must be equal for two cells to be compared, and what to call it.
 COMPARABLE = {
     "base": "base model",
@@ -46,38 +36,6 @@ COMPARABLE = {
     "code": "version of the code that trains and measures",
     "suite": "suite",
 }
-
-
-@dataclass(frozen=True)
-class CellRecord:
-    """One cell as its ledger tells it."""
-
-    cell: Cell
-    state: Literal["pending", "running", "done", "failed"]
-    rows: tuple[AnyRow, ...]
-
-    def of(self, kind: type[R]) -> list[R]:
-        """Its rows of one kind, in order."""
-        return [row for row in self.rows if isinstance(row, kind)]
-
-    @property
-    def head(self) -> CellRow:
-        """What was in force when it began; a cell that died before its first row has none."""
-        return self.of(CellRow)[0]
-
-    @property
-    def end(self) -> EndRow | None:
-        """How it ended."""
-        ends = self.of(EndRow)
-        return ends[0] if ends else None
-
-    def evaluation(self, after: int, domain: str, split: str = "holdout") -> EvalRow:
-        """One evaluation of a cell that is done."""
-        return next(
-            row
-            for row in self.of(EvalRow)
-            if (row.after, row.domain, row.split, row.ablation) == (after, domain, split, None)
-        )
 
 
 @dataclass(frozen=True)
@@ -92,15 +50,21 @@ class Study:
     setting: dict[str, Any]
     suite: Suite
     cells: tuple[CellRecord, ...]
+    redrawn: tuple[CellRecord, ...] = ()  # FROZEN under other draws; in no table of the methods
 
     def __post_init__(self) -> None:
-        begun = [record for record in self.cells if record.of(CellRow)]
+        begun = [record for record in self.records if record.of(CellRow)]
         for key, name in COMPARABLE.items():
             _same(begun, key, name, lambda r, key=key: getattr(r.head, key))
         for seed in self.suite.seeds:
             for order in range(len(self.orders)):
                 pair = [r for r in begun if (r.cell.seed, r.cell.order) == (seed, order)]
                 _same(pair, "stream", "stream of offered batches", lambda r: r.head.stream)
+
+    @property
+    def records(self) -> tuple[CellRecord, ...]:
+        """Every cell of the run."""
+        return (*self.cells, *self.redrawn)
 
     @cached_property
     def orders(self) -> list[list[str]]:
@@ -137,18 +101,26 @@ class Study:
 
         Columns are the domains in the order in which they were learned.
         """
-        return self._table(method, order, self.orders[order], _nats_per_token)
+        return self.losses(self.runs(method, order), order)
+
+    def losses(self, runs: Sequence[CellRecord], order: int = 0) -> Floats:
+        """Hold-out loss of some cells of one order, as ``loss``."""
+        return self._table(runs, order, self.orders[order])
 
     def general(self, method: str, order: int = 0) -> Floats:
         """Hold-out loss on general text, never trained on: (seeds, T + 1) in nats per token."""
-        if self.suite.stream.general is None:
-            return np.full((len(self.runs(method, order)), len(self.orders[order]) + 1), np.nan)
-        names = [self.suite.stream.general.name]
-        return self._table(method, order, names, _nats_per_token)[:, :, 0]
+        runs, general = self.runs(method, order), self.suite.stream.general
+        if general is None:
+            return np.full((len(runs), len(self.orders[order]) + 1), np.nan)
+        return self._table(runs, order, [general.name])[:, :, 0]
 
     def accuracy(self, method: str, order: int = 0) -> Floats:
         """Share of probes answered correctly, (seeds, T + 1, T); nan where there are no probes."""
-        domains, runs = self.orders[order], self.runs(method, order)
+        return self.accuracies(self.runs(method, order), order)
+
+    def accuracies(self, runs: Sequence[CellRecord], order: int = 0) -> Floats:
+        """Share of probes answered correctly by some cells of one order, as ``accuracy``."""
+        domains = self.orders[order]
         table = np.full((len(runs), len(domains) + 1, len(domains)), np.nan)
         for i, run in enumerate(runs):
             for after in range(-1, len(domains)):
@@ -188,13 +160,12 @@ class Study:
     def _all(self, method: str, order: int) -> list[CellRecord]:
         return [r for r in self.cells if (r.cell.method, r.cell.order) == (method, order)]
 
-    def _table(self, method: str, order: int, columns: Sequence[str], value: Any) -> Floats:
-        runs, rows = self.runs(method, order), len(self.orders[order]) + 1
-        table = np.full((len(runs), rows, len(columns)), np.nan)
+    def _table(self, runs: Sequence[CellRecord], order: int, columns: Sequence[str]) -> Floats:
+        table = np.full((len(runs), len(self.orders[order]) + 1, len(columns)), np.nan)
         for i, run in enumerate(runs):
             for row in run.of(EvalRow):
                 if row.split == "holdout" and row.domain in columns and row.ablation is None:
-                    table[i, row.after + 1, columns.index(row.domain)] = value(row.total)
+                    table[i, row.after + 1, columns.index(row.domain)] = _nats_per_token(row.total)
         return table
 
 
@@ -212,26 +183,10 @@ def load(path: Path) -> Study:
             f"  `classay run SUITE` makes one and prints where it lies."
         )
     setting, suite = folder.read()
-    cells = []
-    for order in range(len(suite.all_orders())):
-        for method in suite.methods:
-            for seed in suite.seeds:
-                cell = Cell(method, seed, order)
-                cells.append(_record(folder, cell))
-    return Study(folder, setting, suite, tuple(cells))
-
-
-def _record(folder: RunFolder, cell: Cell) -> CellRecord:
-    path = folder.cell(cell) / "ledger.jsonl"
-    if not path.exists():
-        return CellRecord(cell, "pending", ())
-    if not path.read_bytes().endswith(b"\n"):
-        return CellRecord(cell, "running", ())
-    rows = tuple(read(path, cell.name))
-    last = rows[-1] if rows else None
-    if not isinstance(last, EndRow):
-        return CellRecord(cell, "running", rows)
-    return CellRecord(cell, last.status, rows)
+    found = [recorded(folder, cell) for cell in cells(suite)]
+    compared = tuple(record for record in found if not record.cell.draw)
+    redrawn = tuple(record for record in found if record.cell.draw)
+    return Study(folder, setting, suite, compared, redrawn)
 
 
 def _is_bound(method: str) -> bool:

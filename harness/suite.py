@@ -110,7 +110,7 @@ class BaseSpec(Strict):
     hub: str | None = None  # owner/name
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     digest: Hex64 | None = None  # of the files; another base is refused
-    dtype: Literal["fp32", "bf16"] = "fp32"
+    dtype: Literal["fp32", "bf16", "nf4", "nf4_bf16"] = "fp32"
     builtin: Literal["world"] | None = None  # pre-trained once, here; a path or a hub id wins
     demonstration: bool = False  # small random weights, made on the spot
 
@@ -149,6 +149,7 @@ class StatisticsPlan(Strict):
     learning_floor: Annotated[float, Field(ge=0)] = 0.05  # nats/token; less is "not learned"
     reference: Name = "frozen"  # whose learning and drift the others are compared with
     accept: list[Name] = []  # methods that must be found to retain, or the exit code is 1
+    noise_draws: Annotated[int, Field(ge=0)] = 1  # times FROZEN is trained again, see noise floor
 
 
 class Suite(Strict):
@@ -211,6 +212,12 @@ class Suite(Strict):
         So that one suite can hold a method under several settings, each under a name of its own.
         """
         return str(self.methods[name].get("method", name))
+
+    @property
+    def redrawn(self) -> str | None:
+        """The method that is trained again under other draws: the first that is FROZEN."""
+        frozen = [name for name in self.methods if self.method_of(name) == "frozen"]
+        return frozen[0] if frozen and self.statistics.noise_draws else None
 
     @property
     def steps(self) -> int:

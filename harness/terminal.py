@@ -14,8 +14,9 @@ from classay import registry, runner
 from classay.doctor import Finding
 from classay.errors import InsufficientEvidence
 from classay.evidence.comparison import Compared, Comparison
+from classay.evidence.noise import Floor, largest
 from classay.evidence.rerun import Judged, Judgement
-from classay.layout import RunFolder
+from classay.layout import RunFolder, cells
 from classay.plan import Plan
 from classay.statistics.spread import spread
 from classay.study import Study
@@ -32,7 +33,7 @@ def watching(
     _, suite = folder.read()
     weights = {task.name: float(SETUP) for task in runner.plan(folder, suite, share)} | {
         cell.name: runner.budgets(cell.method, suite)
-        for cell in runner.cells(suite)
+        for cell in cells(suite)
         if runner.state(folder, cell)[0] in ("pending", "running")
     }
     if not console.is_terminal:
@@ -108,10 +109,10 @@ def plan(made: Plan, gflops: float) -> None:
     )
 
 
-def cells(study: Study) -> None:
+def status(study: Study) -> None:
     """Every cell and its state."""
     table = Table("cell", "state", "failure", "what it said")
-    for record in study.cells:
+    for record in study.records:
         end = record.end
         table.add_row(
             record.cell.name,
@@ -136,7 +137,7 @@ def summary(study: Study, judged: Judged, digest: str) -> None:
         for order in range(len(study.orders)):
             table.add_row(method, _count(study, method, order), "", "a bound, not judged")
     console.print(table)
-    if failed := [record for record in study.cells if record.state != "done"]:
+    if failed := [record for record in study.records if record.state != "done"]:
         for record in failed:
             said = (record.end.error if record.end else None) or "no end yet; run again to go on"
             line = f"{record.cell.name} is {record.state}: {said}"
@@ -207,9 +208,23 @@ def _line(name: str, said: str) -> str:
 def _difference(c: Compared) -> str:
     apart = "the ranges do not overlap" if c.ranges.disjoint else "the ranges overlap"
     if c.difference is None:
-        return f"one seed; the difference is not estimable; {apart}"
+        return f"one seed; the difference is not estimable; {apart}; {_noise(c.noise, c.unit)}"
     d = c.difference
     p = "" if d.p_exact is None else f"; exact p {d.p_exact:.3g}, and no data of {d.runs} pairs"
     p += f" can give less than {d.p_floor:.3g}" if p else ""
     interval = f"{100 * d.level:g} % t interval {d.low:+.4f} to {d.high:+.4f} ({d.assumption})"
-    return f"mean {d.estimate:+.4f}, {interval}{p}; {apart}"
+    return f"mean {d.estimate:+.4f}, {interval}{p}; {apart}; {_noise(c.noise, c.unit)}"
+
+
+def _noise(floor: Floor, unit: str) -> str:
+    moved = [
+        f"{value:.2g} {unit} {how}"
+        for how, value in (
+            ("under other random draws", largest(floor.draws)),
+            ("in another batch layout", largest(floor.layouts)),
+        )
+        if value is not None
+    ]
+    if not moved:
+        return "noise floor not measured"
+    return f"noise floor: FROZEN alone moves by up to {' and '.join(moved)}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from classay import registry
 from classay.errors import InsufficientEvidence
+from classay.evidence.noise import Floor, largest
 from classay.mechanism import ablations, gap, strength
 from classay.metrics import learning_gain
 from classay.reports.blocks import Block, Cell, Code, Heading, Number, Stack, number, shown
@@ -68,6 +69,22 @@ def strengths(study: Study, method: str, order: int) -> list[str]:
         last = gap(study, method, name, order)[:, -1]
         found.append(span(f"gap without {name}", (float(last.min()), float(last.max()))))
     return found
+
+
+def noise(floor: Floor, unit: str) -> str:
+    """The noise floor of a quantity, which no difference in it is printed without."""
+    moved = [
+        f"{shown(value, digits, unit=unit)} {how}"
+        for how, value, digits in (
+            ("under other random draws", largest(floor.draws), DIGITS.get(unit, 3)),
+            # which is of the size of rounding
+            ("in another batch layout", largest(floor.layouts), 9),
+        )
+        if value is not None
+    ]
+    if not moved:
+        return "Noise floor: not measured."
+    return f"Noise floor: frozen alone moves by up to {' and '.join(moved)}."
 
 
 def labelled(study: Study, method: str) -> str:

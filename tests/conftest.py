@@ -115,7 +115,7 @@ def tiny_suite(**changes: Any) -> dict[str, Any]:
             "probes_per_domain": 3,
             "representation_items": 2,
         },
-        "statistics": {"margin": 5.0},
+        "statistics": {"margin": 5.0, "noise_draws": 0},
     }
     return suite | changes
 

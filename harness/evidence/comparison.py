@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classay import registry
 from classay.errors import ConfigError, InsufficientEvidence, UnknownName
+from classay.evidence.noise import NOT_MEASURED, Floor, floors
+from classay.evidence.quantities import Quantity, quantities
 from classay.statistics.disjoint_ranges import DisjointRanges, disjoint_ranges
 from classay.statistics.paired_difference import PairedDifference, paired_difference
-from classay.study import Floats, Study
+from classay.study import Study
 
 
 class Compared(NamedTuple):
@@ -19,6 +20,7 @@ class Compared(NamedTuple):
     a, b         (n,)   one number a seed
     difference   a − b, with its paired t interval and exact p; None with fewer than 2 seeds
     ranges       whether the two overlap
+    noise        how far FROZEN moves in this quantity when nothing a method could change is changed
     """
 
     title: str
@@ -29,6 +31,7 @@ class Compared(NamedTuple):
     b: tuple[float, ...]
     difference: PairedDifference | None
     ranges: DisjointRanges
+    noise: Floor
 
 
 class Comparison(NamedTuple):
@@ -66,50 +69,37 @@ def compare(study: Study, method_a: str, method_b: str, order: int = 0) -> Compa
             f"{method_a} and {method_b} have no seed in common that is done, and one is needed.\n"
             f"  `classay status RUN` says what has become of their cells."
         )
-    rows = [[s.index(seed) for seed in both] for s in seeds]
-    compared = []
-    for title, unit, lower, values in _quantities(study, (method_a, method_b), order):
-        a, b = values[0][rows[0]], values[1][rows[1]]
-        if np.all(np.isfinite(a)) and np.all(np.isfinite(b)):
-            compared.append(_compared(title, unit, lower, tuple(both), a, b))
-    left_out = sorted(set(seeds[0]) ^ set(seeds[1]))
-    return Comparison(method_a, method_b, order, tuple(compared), tuple(left_out))
-
-
-def _quantities(
-    study: Study, methods: tuple[str, str], order: int
-) -> list[tuple[str, str, bool, list[Floats]]]:
-    metric = registry.load("metric", study.suite.statistics.retention)
-    losses = [study.loss(m, order) for m in methods]
+    lots = [[r for r in study.runs(m, order) if r.cell.seed in both] for m in (method_a, method_b)]
     found = [
-        (
-            metric.TITLE,
-            metric.UNIT,
-            metric.LOWER_IS_BETTER,
-            [np.array([metric.compute(table) for table in tables]) for tables in losses],
-        ),
-        ("Loss at the end", "nats/token", True, [t[:, -1].mean(axis=1) for t in losses]),
-        (
-            "Gain over the base just after learning",
-            "nats/token",
-            False,
-            [(t[:, 0] - np.diagonal(t[:, 1:], axis1=1, axis2=2)).mean(axis=1) for t in losses],
-        ),
+        quantities(study, study.losses(runs, order), study.accuracies(runs, order)) for runs in lots
     ]
-    accuracies = [study.accuracy(m, order)[:, -1].mean(axis=1) for m in methods]
-    return [*found, ("Accuracy at the end", "share", False, accuracies)]
+    noise, level = floors(study, order), study.suite.statistics.level
+    compared = tuple(
+        _compared(a, b, tuple(both), noise.get(a.title, NOT_MEASURED), level)
+        for a, b in zip(*found, strict=True)
+        if np.isfinite([a.values, b.values]).all()
+    )
+    left_out = sorted(set(seeds[0]) ^ set(seeds[1]))
+    return Comparison(method_a, method_b, order, compared, tuple(left_out))
 
 
 def _compared(
-    title: str, unit: str, lower: bool, seeds: tuple[int, ...], a: Floats, b: Floats
+    a: Quantity, b: Quantity, seeds: tuple[int, ...], noise: Floor, level: float
 ) -> Compared:
     try:
-        difference = paired_difference(a, b)
+        difference = paired_difference(a.values, b.values, level)
     except InsufficientEvidence:
         difference = None
-    ranges = disjoint_ranges(a, b)
     return Compared(
-        title, unit, lower, seeds, tuple(map(float, a)), tuple(map(float, b)), difference, ranges
+        a.title,
+        a.unit,
+        a.lower_is_better,
+        seeds,
+        tuple(map(float, a.values)),
+        tuple(map(float, b.values)),
+        difference,
+        disjoint_ranges(a.values, b.values),
+        noise,
     )
 
 
@@ -125,6 +115,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
             | {
                 "difference": c.difference._asdict() if c.difference else None,
                 "ranges": c.ranges._asdict(),
+                "noise": c.noise._asdict(),
             }
             for c in comparison.compared
         ],

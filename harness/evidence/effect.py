@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classay.recorded import CellRecord
 from classay.records import StepRow
-from classay.study import CellRecord, Study
+from classay.study import Study
 
 LM = "lm"  # the term that every method has
 FLOOR = 1e-3  # of the language model's gradient

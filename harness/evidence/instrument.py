@@ -12,8 +12,9 @@ from typing import NamedTuple
 from classay import registry
 from classay.ledger import facts
 from classay.mechanism import promises
+from classay.recorded import CellRecord
 from classay.records import AnyRow, EndRow, EvalRow, PhaseRow, StepRow, digest
-from classay.study import CellRecord, Study
+from classay.study import Study
 
 
 class Check(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from classay import quantisation
 from classay.errors import ConfigError
 from classay.seeding import Seeds
 
@@ -57,14 +58,18 @@ def projection(
 def _leading(name: str, layer: nn.Module, size: int, width: int) -> Tensor:
     import torch
 
-    weights = [m.weight for key, m in layer.named_modules() if key.endswith("down_proj")]
+    weights = [
+        quantisation.dense(m.weight)
+        for key, m in layer.named_modules()
+        if key.endswith("down_proj")
+    ]
     if len(weights) != 1 or weights[0].shape[0] != width:
         shapes = [list(weight.shape) for weight in weights]
         raise ConfigError(
             f"layer {name} of the base has matrices called down_proj of the shapes {shapes}; one "
             f"of {width} rows was needed.\n  Set start: random under crma in the suite."
         )
-    w = weights[0].detach().double()
+    w = weights[0].double()
     # left singular vectors of W are eigenvectors of W Wᵀ; eigh gives the largest last
     vectors = torch.linalg.eigh(w @ w.mT).eigenvectors.flip(1)[:, :size].mT
     largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from classay.evidence.noise import Floor, redrawn
 from classay.reports.blocks import Cell, Table
-from classay.reports.readings import both, diagonal, listed, mean_and_range, named
+from classay.reports.readings import both, diagonal, listed, mean_and_range, named, noise
+from classay.reports.readings import seeds as seeds_of
 from classay.statistics.single_task_parity import single_task_parity
 from classay.study import Floats, Study
 
@@ -49,4 +51,19 @@ def _against(
         mean = mean_and_range(values, digits, counted=True)
         rows.append((named(study, method, order), listed(values, digits), mean))
     header = ("Method", f"Each seed ({unit})", "Mean, [least, largest seed]")
-    return Table(title, header, rows, note)
+    floor = noise(_floor(study, other, order, reading), unit)
+    return Table(title, header, rows, f"{note} {floor}")
+
+
+def _floor(
+    study: Study, other: str, order: int, reading: Callable[[Floats, Floats], list[float]]
+) -> Floor:
+    """How far FROZEN under other draws is from itself, by the same reading."""
+    have = seeds_of(study, other, order)
+    pairs = [p for p in zip(*redrawn(study, order), strict=True) if p[1].cell.seed in have]
+    if not pairs:
+        return Floor((), ())
+    theirs = study.loss(other, order)[[have.index(own.cell.seed) for _, own in pairs]]
+    lots = [study.losses(runs, order) for runs in zip(*pairs, strict=True)]
+    again, own = (reading(losses, theirs) for losses in lots)
+    return Floor(tuple(a - b for a, b in zip(again, own, strict=True)), ())

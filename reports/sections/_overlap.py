@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 
 from classay import registry
+from classay.evidence.noise import NOT_MEASURED, floors
 from classay.reports.blocks import Cell, Mark, Number, Stack, Table, number
-from classay.reports.readings import DIGITS, by_seed, completeness
+from classay.reports.readings import DIGITS, by_seed, completeness, noise
 from classay.statistics.disjoint_ranges import MEANING, disjoint_ranges
 from classay.study import Study
 
@@ -23,6 +24,8 @@ def ranges(study: Study, order: int) -> Table:
     metric = registry.load("metric", study.suite.statistics.retention)
     drift = drift_of(study, order)
     digits, rows = DIGITS.get(metric.UNIT, 3), list[tuple[Cell, ...]]()
+    measured = floors(study, order).get(metric.TITLE, NOT_MEASURED)
+    floor = noise(measured, metric.UNIT)
     for a, b in combinations([m for m in study.competitors if drift[m]], 2):
         found = disjoint_ranges(drift[a], drift[b])
         lows_highs = [x for pair in zip(found.lows, found.highs, strict=True) for x in pair]
@@ -40,5 +43,5 @@ def ranges(study: Study, order: int) -> Table:
         "Do the seeds of two competitors overlap?",
         ("Pair", f"Ranges ({metric.UNIT})", "Are they", "Gap", "Chance alone"),
         rows,
-        f"Gap below 0: the overlap. Chance alone: {MEANING}.",
+        f"Gap below 0: the overlap. Chance alone: {MEANING}. {floor}",
     )

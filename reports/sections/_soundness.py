@@ -11,7 +11,7 @@ from classay.study import Study
 def cells(study: Study) -> Table:
     """What became of every cell."""
     rows = []
-    for record in study.cells:
+    for record in study.records:
         end, done = record.end, record.state == "done"
         failure = end.failure if end and end.failure else ""
         error = without_paths(end.error or "") if end else ""

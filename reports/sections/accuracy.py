@@ -6,6 +6,7 @@ import numpy as np
 
 from classay.errors import InsufficientEvidence
 from classay.evidence.rerun import Judged
+from classay.recorded import CellRecord
 from classay.records import AnswerRow
 from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, shown
 from classay.reports.readings import (
@@ -18,7 +19,7 @@ from classay.reports.readings import (
     orders,
 )
 from classay.statistics.proportion import proportion
-from classay.study import CellRecord, Study
+from classay.study import Study
 
 TITLE = "Accuracy"
 

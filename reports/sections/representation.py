@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from classay.evidence.rerun import Judged
+from classay.recorded import CellRecord
 from classay.records import RepresentationRow
 from classay.reports.blocks import Block, Cell, Paragraph, Table
 from classay.reports.readings import mean_and_range, named, orders
-from classay.study import CellRecord, Study
+from classay.study import Study
 
 TITLE = "Representation"
 

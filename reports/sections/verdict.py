@@ -29,7 +29,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
     for order, heading in orders(study):
         blocks += [*heading, headline(study, judged, order)]
     blocks.append(Paragraph(f"What this run is for. {study.suite.intended_use}"))
-    if any(record.state != "done" for record in study.cells):
+    if any(record.state != "done" for record in study.records):
         blocks.append(cells(study))
     blocks.append(checks(judged.checks))
     for order, heading in orders(study):

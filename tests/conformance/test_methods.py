@@ -43,14 +43,15 @@ def example(name: str):
 
 
 every_example = pytest.mark.parametrize("name", examples())
+every_format = pytest.mark.parametrize("dtype", ["fp32", "nf4"])
 every_method = pytest.mark.parametrize("name", registry.names("method"))
 
 
 class Bench:
     """A tiny base with one method on it."""
 
-    def __init__(self, folder, name: str | None, seed: int = 0) -> None:
-        self.base = Base(locate(BaseSpec(path=str(folder))), "fp32", "cpu")
+    def __init__(self, folder, name: str | None, seed: int = 0, dtype: str = "fp32") -> None:
+        self.base = Base(locate(BaseSpec(path=str(folder))), dtype, "cpu")
         self.seeds = Seeds(seed)
         self.adapters = Adapters(self.base.model, AdapterSpec(rank=2, alpha=4), self.seeds)
         if name is None:
@@ -94,12 +95,14 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
 
 @pytest.fixture
 def bench(tiny_base) -> Callable[..., Bench]:
-    return lambda name, seed=0: Bench(tiny_base, name, seed)
+    return lambda name, seed=0, dtype="fp32": Bench(tiny_base, name, seed, dtype)
 
 
+@every_format
 @every_example
-def test_same_seed_same_bits(bench, name):
-    assert equal(weights(bench(name).learn()), weights(bench(name).learn()))
+def test_same_seed_same_bits(bench, name, dtype):
+    first, again = (weights(bench(name, dtype=dtype).learn()) for _ in range(2))
+    assert equal(first, again)
 
 
 @every_example
@@ -114,11 +117,14 @@ def test_the_global_generator_has_no_say(bench, name):
     assert equal(first, weights(bench(name).learn()))
 
 
+@every_format
 @every_example
-def test_the_base_never_moves(bench, name):
-    learned = bench(name)
+def test_the_base_never_moves(bench, name, dtype):
+    learned = bench(name, dtype=dtype)
     before = learned.base.digest()
     assert learned.learn().base.digest() == before
+    answers(learned, DOMAINS[0])
+    assert learned.base.digest() == before
 
 
 @every_example
@@ -190,12 +196,13 @@ def test_a_penalty_is_felt_after_the_first_step_of_the_second_phase(bench, name)
         assert rows[1].term_gradient_norms[term] >= 1e-3 * rows[1].term_gradient_norms["lm"]
 
 
+@every_format
 @every_example
-def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, tmp_path):
-    finished = bench(name).learn(2)
+def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path):
+    finished = bench(name, dtype=dtype).learn(2)
     straight = weights(finished)
 
-    killed = bench(name).learn(1)
+    killed = bench(name, dtype=dtype).learn(1)
     killed.method.begin_phase(offered(1))
     training = PhaseTraining(killed.method, offered(1), SETTINGS, killed.seeds)
     for _ in range(2):
@@ -205,7 +212,7 @@ def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, tmp_path):
     save_file({k: t.contiguous() for k, t in tensors.items()}, tmp_path / "checkpoint.safetensors")
     about = json.dumps(state.about)  # what goes into a checkpoint is plain JSON
 
-    resumed = bench(name)
+    resumed = bench(name, dtype=dtype)
     saved = {k: t.clone() for k, t in load_file(tmp_path / "checkpoint.safetensors").items()}
     resumed.method.restore(State(saved, json.loads(about)))
     training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
@@ -241,9 +248,10 @@ def test_a_plain_first_phase_is_the_default_one_byte_for_byte(bench, name):
     assert equal(mine, default.adapters.tensors("shared"))
 
 
+@every_format
 @every_example
-def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name):
-    learned, fresh = bench(name), 0
+def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name, dtype):
+    learned, fresh = bench(name, dtype=dtype), 0
     for index in range(len(DOMAINS)):
         phase = offered(index)
         learned.method.begin_phase(phase)

@@ -18,6 +18,7 @@ EXAMPLES = {
         "config": {"strength": 0.1, "layers": [1, 2]},
         "bound": False,
         "seed": 3,
+        "draw": 0,
         "order": ["river", "oven"],
         "stream": "b" * 64,
         "base": "c" * 64,

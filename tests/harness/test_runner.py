@@ -20,6 +20,7 @@ from classay import circumstances, methods, registry, runner, study
 from classay import suite as suites
 from classay.errors import ConfigError, LedgerError, StreamError
 from classay.evidence.instrument import checks
+from classay.evidence.noise import floors, redrawn
 from classay.layout import Cell, RunFolder
 from classay.ledger import read
 from classay.prepare import Options, prepare
@@ -129,12 +130,15 @@ def test_a_run_comes_to_its_end_and_the_instrument_is_sound(run):
     assert (losses[1:, 0] == losses[1, 0]).all()
 
 
-def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run):
-    names = [path.stem for path in Path(methods.__file__).parent.glob("[!_]*.py")]
+@pytest.mark.parametrize("dtype", ["fp32", "nf4"])
+def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run, dtype):
+    here = Path(methods.__file__).parent  # without what is plugged in
+    names = sorted(p.stem for p in here.iterdir() if p.stem.isidentifier() and p.stem[0] != "_")
     every = {name: asdict(registry.load("method", name).EXAMPLE) for name in names}
-    first, _ = run("first", methods=every)
-    second, _ = run("second", jobs=2, methods=every)
-    alone, _ = run("alone", share=False, methods=every)
+    base = {"dtype": dtype}
+    first, _ = run("first", base=base, methods=every)
+    second, _ = run("second", jobs=2, base=base, methods=every)
+    alone, _ = run("alone", share=False, base=base, methods=every)
     assert {record.state for record in first.cells} == {"done"}
     assert all(check.passed for check in checks(first))
     assert same_facts(first.folder, second.folder) == []
@@ -142,7 +146,8 @@ def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run):
     adapters = [sorted(p.name for p in s.folder.path.glob("adapters/*")) for s in (first, alone)]
     assert adapters[0] == adapters[1]
     # and sharing did happen in one and not in the other
-    shared = [r.shared for r in first.cells[0].of(StepRow) if r.phase == 0]
+    assert {"naive_lora", "crma", "o_lora"} <= every.keys()
+    shared = [r.shared for r in first.runs("naive_lora")[0].of(StepRow) if r.phase == 0]
     assert shared == ["shared/first-river-s0"] * 4
     assert not any(r.shared for cell in alone.cells for r in (*cell.of(StepRow), *cell.of(EvalRow)))
     assert not (alone.folder.path / "shared").exists()
@@ -176,22 +181,28 @@ def test_the_order_of_domains_changes_neither_batches_nor_first_bytes(run):
 
 
 @pytest.mark.parametrize(
-    ("method", "whole_group"),
+    ("method", "whole_group", "dtype"),
     [
-        ("naive_lora", True),
-        ("naive_lora", False),
-        ("ewc", True),
-        ("replay", True),
-        ("o_lora", True),
+        ("naive_lora", True, "fp32"),
+        ("naive_lora", False, "fp32"),
+        ("crma", True, "nf4"),
+        ("ewc", True, "nf4"),
+        ("replay", True, "fp32"),
+        ("o_lora", True, "nf4"),
     ],
-    ids=["all processes", "the parent alone", "ewc", "replay", "o_lora"],
+    ids=["all processes", "the parent alone", "crma", "ewc", "replay", "o_lora"],
 )
 def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
-    run, suite_file, tiny_base, tmp_path, method, whole_group
+    run, suite_file, tiny_base, tmp_path, method, whole_group, dtype
 ):
     settings = asdict(registry.load("method", method).EXAMPLE)
-    long = {"tokens_per_domain": 6400, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
-    straight, _ = run("straight", training=long, methods={method: settings, "frozen": {}})
+    long = {"tokens_per_domain": 2560, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
+    changes = {
+        "training": long,
+        "base": {"dtype": dtype},
+        "methods": {method: settings, "frozen": {}},
+    }
+    straight, _ = run("straight", **changes)
     changed = suite_file.with_name("changed.yaml")
     command = [sys.executable, "-P", "-m", "classay", "run", str(changed), "--jobs", "2"]
     command += ["--base", str(tiny_base), "--data", str(suite_file.parent)]
@@ -214,7 +225,7 @@ def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
     assert len(rows) > 0, "the cell had begun"
     ended = runner.state(RunFolder(cell.parents[1]), Cell(method, 0, 0))[0]
     assert ended == "running", "the kill came in mid-cell"
-    resumed, _ = run("killed", training=long, methods={method: settings, "frozen": {}})
+    resumed, _ = run("killed", **changes)
     assert same_facts(straight.folder, resumed.folder) == []
     found = read(ledger(resumed, Cell(method, 0, 0)))
     assert any(isinstance(row, ResumeRow) and (row.phase, row.step) != (0, 0) for row in found)
@@ -442,13 +453,40 @@ def test_settings_are_refused_before_any_work(run, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_bf16_obeys_the_same_laws(run):
-    base = {"dtype": "bf16"}
+def test_frozen_is_drawn_again_on_the_same_batches(run):
+    plan = {"margin": 5.0, "noise_draws": 1}
+    methods = {"naive_lora": {}, "frozen": {}}
+    found, said = run("one", statistics=plan, methods=methods)
+    assert set(said.values()) == {""}
+    again, own = redrawn(found)
+    assert [record.cell.name for record in again] == ["frozen-o0-s0-d1"]
+    assert again[0].head.stream == own[0].head.stream
+    batches = [[row.batch for row in record.of(StepRow)] for record in (again[0], own[0])]
+    assert batches[0] == batches[1]
+    for mine, theirs in zip(again[0].of(PhaseRow), own[0].of(PhaseRow), strict=True):
+        assert not set(mine.adapters.values()) & set(theirs.adapters.values())
+    # it was trained from its first step on, and shares only what nothing is drawn for
+    assert not any(row.shared for row in again[0].of(StepRow))
+    noise = floors(found)
+    assert all(0 < abs(moved) < 1 for moved in noise["Loss at the end"].draws)
+    assert noise["Drift, prior domains, vs just learned"].draws == (0.0,)
+    plans = {row.domain: row.plan for row in found.check("layout-frozen-o0-s0")[:-1]}
+    assert plans.keys() == {"river", "oven", "clock"}
+    assert all(own[0].evaluation(2, d).plan != plan for d, plan in plans.items())
+    assert all(abs(moved) < 1e-5 for moved in noise["Loss at the end"].layouts)
+    second, _ = run("two", jobs=2, share=False, statistics=plan, methods=methods)
+    assert same_facts(found.folder, second.folder) == []
+    assert verify(found.folder) == []
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "nf4", "nf4_bf16"])
+def test_every_number_format_obeys_the_same_laws(run, dtype):
+    base = {"dtype": dtype}
     found, _ = run("one", base=base, methods={"naive_lora": {}, "frozen": {}})
     again, _ = run("two", jobs=2, share=False, base=base, methods={"naive_lora": {}, "frozen": {}})
     assert same_facts(found.folder, again.folder) == []
     assert all(check.passed for check in checks(found))
-    assert {record.head.dtype for record in found.cells} == {"bf16"}
+    assert {record.head.dtype for record in found.cells} == {dtype}
 
 
 def test_dropout_acts_in_training_only_and_is_reproducible(run):
@@ -478,6 +516,17 @@ def test_a_torn_last_line_is_mended_and_the_cell_goes_on(run, tmp_path, monkeypa
     assert runner.state(torn.folder, cell)[0] == "running"
     again, _ = run("torn", share=False, methods={"naive_lora": {}})
     assert same_facts(straight.folder, again.folder) == []
+
+
+def test_a_cell_that_ended_while_it_was_waited_for_is_left_as_it_is(run):
+    from classay import cell as life
+
+    found, _ = run(methods={"naive_lora": {}})
+    cell = Cell("naive_lora", 0, 0)
+    before = ledger(found, cell).read_bytes()
+    # a run that was planned before the end was written opens the ledger after it
+    life.run(found.folder, cell, True, 1, lambda share: None)
+    assert ledger(found, cell).read_bytes() == before
 
 
 def test_without_its_checkpoint_a_cell_does_not_begin_twice(run):

@@ -76,3 +76,11 @@ def test_an_integer_has_63_bits_so_that_any_library_takes_it():
 def test_a_large_root_is_not_cut():
     roots = [1, 1 + 2**32, 1 + 2**40, 1 + 2**64]
     assert len({Seeds(root).integer("a") for root in roots}) == 4
+
+
+def test_another_draw_of_a_seed_gives_other_bits_under_every_name():
+    names = [("adapter", 0, "q"), ("dropout", 1), ("draw", 1, "dropout", 1)]
+    values = {Seeds(root, draw).integer(*name)
+              for root in (0, 1) for draw in (0, 1, 2) for name in names[:2]}  # fmt: skip
+    assert len(values) == 12
+    assert Seeds(7, 0).integer(*NAME) == Seeds(7).integer(*NAME)

@@ -205,6 +205,7 @@ def test_where_things_lie_and_what_pins_them_is_not_part_of_the_identity(raw, lo
         ("statistics.learning_floor", 0.06),
         ("statistics.reference", "naive_lora"),
         ("statistics.accept", ["joint"]),
+        ("statistics.noise_draws", 3),
     ],
 )
 def test_every_other_key_changes_the_identity(raw, loaded, key, value):

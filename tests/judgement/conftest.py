@@ -7,6 +7,8 @@
               seed 1, 12 and 16 % under seed 2: a drift of 10, 12 and 14 %
     frozen    stays where it was; what it has not learned is the base's
     joint     falls by 0.5 nats/token with every further phase
+    noise     FROZEN under other draws is (seed + 1) / 16 nats/token above itself once a domain is
+              learned; in another batch layout its first domain is 3/64 above itself
 
 All of these are multiples of 1/64 nat and of powers of two, so the arithmetic on them is exact.
 """
@@ -30,7 +32,7 @@ from safetensors.numpy import save
 
 from classay import circumstances
 from classay import stream as streams
-from classay.layout import Cell, RunFolder, write_atomically
+from classay.layout import Cell, RunFolder, cells, write_atomically
 from classay.ledger import Ledger, facts, read
 from classay.packing import IGNORED, Batch, Items, Probe
 from classay.provenance import manifest
@@ -66,24 +68,24 @@ def suite_of(**changes: Any) -> Suite:
         source = {"kind": "jsonl", "path": f"{name}.jsonl"}
         return {"name": name, "source": source, "licence": "none"}
 
-    return Suite.model_validate(
-        {
-            "name": "recorded",
-            "title": "A run written by hand",
-            "intended_use": "Tests of what judges; no model was ever trained.",
-            "stream": {
-                "domains": [domain(name) for name in ("river", "oven", "clock")],
-                "general": domain("street"),
-                "block": 16,
-            },
-            "training": {"tokens_per_domain": 256, "batch": 4, "learning_rate": 0.02},
-            "methods": {"naive_lora": {}, "frozen": {}, "joint": {}},
-            "seeds": [0, 1, 2],
-            "evaluation": {"items_per_domain": 2, "batch_items": 4, "probes_per_domain": 2},
-            "statistics": {"accept": ["frozen"]},
-        }
-        | changes
-    )
+    plain: dict[str, Any] = {
+        "name": "recorded",
+        "title": "A run written by hand",
+        "intended_use": "Tests of what judges; no model was ever trained.",
+        "stream": {
+            "domains": [domain(name) for name in ("river", "oven", "clock")],
+            "general": domain("street"),
+            "block": 16,
+        },
+        "training": {"tokens_per_domain": 256, "batch": 4, "learning_rate": 0.02},
+        "methods": {"naive_lora": {}, "frozen": {}, "joint": {}},
+        "seeds": [0, 1, 2],
+        "evaluation": {"items_per_domain": 2, "batch_items": 4, "probes_per_domain": 2},
+        "statistics": {"accept": ["frozen"]},
+    } | changes
+    # one cell a method, seed and order, unless a test asks for more
+    plain["statistics"] = {"noise_draws": 0} | plain["statistics"]
+    return Suite.model_validate(plain)
 
 
 class _Pen:
@@ -165,6 +167,19 @@ class _Pen:
         ledger.append([self._evaluated(order[-1], len(order) - 1, loss, process="fresh")])
         ledger.end(status="done", base=BASE_TENSORS, seconds=0.5)
 
+    def layout(self, cell: Cell) -> None:
+        order, name = self.suite.all_orders()[cell.order], f"layout-{cell.name}"
+        ledger = Ledger(self.folder.check(name) / "ledger.jsonl", f"checks/{name}")
+        losses = [self._loss(cell, order, len(order) - 1, domain) for domain in order]
+        losses[0] += 3 / 64
+        ledger.append(
+            [
+                self._evaluated(domain, len(order) - 1, loss, process="fresh")
+                for domain, loss in zip(order, losses, strict=True)
+            ]
+        )
+        ledger.end(status="done", base=BASE_TENSORS, seconds=0.5)
+
     def replay(self, order: Sequence[str]) -> None:
         seed = self.suite.seeds[0]
         name = f"replay-{order[0]}-s{seed}"
@@ -186,6 +201,8 @@ class _Pen:
         if cell.method == "naive_lora" and after > place:
             rise = OWN * self.rises[cell.seed][place] / 100
             return OWN + rise * (after - place) / (len(order) - 1 - place)
+        if cell.draw:
+            return OWN + (cell.seed + 1) / 16
         return OWN - (0.5 * (after - place) if cell.method == "joint" else 0.0)
 
     def _measured(self, cell: Cell, order: Sequence[str], after: int) -> list[AnyRow]:
@@ -312,6 +329,7 @@ class _Pen:
             config={},
             bound=cell.method == "joint",
             seed=cell.seed,
+            draw=cell.draw,
             order=order,
             stream=self.stream.digest(order, cell.seed),
             base=BASE_TENSORS,
@@ -406,15 +424,15 @@ def _record(
     pen = _Pen(path, suite_of(**(suite or {})), rises, base, bare)
     if not bare:
         pen.base_alone()
-    for index, order in enumerate(pen.suite.all_orders()):
-        for method in pen.suite.methods:
-            for seed in pen.suite.seeds:
-                cell = Cell(method, seed, index)
-                state = (states or {}).get(cell.name, "done")
-                if state != "pending":
-                    pen.cell(cell, state)
-                if state == "done":
-                    pen.fresh(cell)
+    for cell in cells(pen.suite):
+        state = (states or {}).get(cell.name, "done")
+        if state != "pending":
+            pen.cell(cell, state)
+        if state == "done" and not cell.draw:
+            pen.fresh(cell)
+            if cell.method == pen.suite.redrawn:
+                pen.layout(cell)
+    for order in pen.suite.all_orders():
         pen.replay(order)
     if not bare:
         manifest.write(pen.folder)

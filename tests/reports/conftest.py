@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from classay.layout import Cell, RunFolder
+from classay.recorded import CellRecord
 from classay.records import (
     AnswerRow,
     CellRow,
@@ -25,7 +26,7 @@ from classay.records import (
     TraceRow,
     digest,
 )
-from classay.study import CellRecord, Study
+from classay.study import Study
 from classay.suite import Suite
 
 DOMAINS = ("first", "second", "third")
