@@ -50,6 +50,7 @@ def examine() -> list[Finding]:
         ),
         *(_package(name, "pip install classay") for name in CORE),
         *(_package(name, "pip install 'classay[run]'") for name in RUN),
+        _package("bitsandbytes", "only base.dtype nf4 and nf4_bf16 need it")._replace(needed=False),
         Finding("cores", True, True, str(os.cpu_count()), ""),
         Finding(
             "free disk",
