@@ -81,6 +81,21 @@ def test_a_strong_gate_does_something_and_drifts(found):
     assert all(drift(found, "crma"))
 
 
+def test_every_group_of_the_structure_moves_in_every_phase(found):
+    from safetensors.numpy import load_file
+
+    for run in found.runs("crma"):
+        # as it starts; there is no file of the projection's start, only its first gradients
+        before = {"log_mix": np.eye(2), "log_tau": np.zeros(1), "gate": np.zeros(1)}
+        assert all(row.layer_gradient_norms["proj"] > 0 for row in run.of(StepRow))
+        for phase in run.of(PhaseRow):
+            now = load_file(found.folder.structure(phase.structures["latest"]))
+            assert now.keys() == {"log_mix", "log_tau", "gate", "v"}
+            assert all((now[key] != old).any() for key, old in before.items()), phase.domain
+            before = now
+        assert len(run.of(PhaseRow)) == 5
+
+
 def test_a_permutation_keeps_every_promise_and_the_report_says_so(found):
     promised = [r for r in readings(found, "permutation") if r.promised]
     assert len(promised) == 6
