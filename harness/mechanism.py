@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,19 @@ class Reading(NamedTuple):
     name: str
     promised: Range | None  # the least and the greatest value allowed; None: it is only shown
     found: Range
+    measured: int
+    outside: int  # of what is promised
+
+
+class Envelope(NamedTuple):
+    """One traced number through one phase, over every layer and every seed."""
+
+    name: str
+    promised: Range | None  # the least and the greatest value allowed; None: it is only shown
+    phase: int
+    steps: list[int]  # optimizer steps since the stream began, after which it was measured
+    least: list[float]  # one a step
+    greatest: list[float]
     measured: int
     outside: int  # of what is promised
 
@@ -68,6 +82,35 @@ def strength(study: Study, method: str, order: int = 0) -> dict[str, Range]:
     return {name: (min(values), max(values)) for name, values in kept.items()}
 
 
+def phase_ends(study: Study, method: str, order: int = 0) -> list[int]:
+    """How many optimizer steps of a method lie behind it at the end of every phase."""
+    lengths = [[row.steps for row in rows] for rows in study.phases(method, order)]
+    longest = map(max, zip(*lengths, strict=True))
+    return list(accumulate(longest))
+
+
+def envelopes(study: Study, method: str, order: int = 0) -> list[Envelope]:
+    """Every number that a method traces, phase by phase: what it promises first, then by name.
+
+    returns  what is measured at the end of a phase counts to that phase's last step
+    """
+    ends = phase_ends(study, method, order)
+    kept: dict[tuple[bool, str, int], tuple[Range | None, dict[int, list[float]]]] = {}
+    for run in study.runs(method, order):
+        for row in run.of(TraceRow):
+            begin = ends[row.phase - 1] if row.phase else 0
+            step = min(begin + row.step + 1, ends[row.phase])
+            for name, values in row.values.items():
+                promised = row.promised.get(name)
+                place = (promised is None, name, row.phase)
+                _, by_step = kept.setdefault(place, (promised, {}))
+                by_step.setdefault(step, []).extend(values)
+    return [
+        _envelope(name, promised, phase, by_step)
+        for (_, name, phase), (promised, by_step) in sorted(kept.items(), key=lambda item: item[0])
+    ]
+
+
 def ablations(study: Study, method: str, order: int = 0) -> list[str]:
     """The mechanisms of a method that were switched off to be measured."""
     names = (r.ablation for run in study.runs(method, order) for r in run.of(EvalRow))
@@ -95,6 +138,23 @@ def gap(study: Study, method: str, ablation: str, order: int = 0) -> Floats:
                 place = (i, row.after, domains.index(row.domain))
                 table[place] = off - on[row.after, row.domain]
     return table
+
+
+def _envelope(
+    name: str, promised: Range | None, phase: int, by_step: Mapping[int, list[float]]
+) -> Envelope:
+    steps = sorted(by_step)
+    every = [value for values in by_step.values() for value in values]
+    return Envelope(
+        name,
+        promised,
+        phase,
+        steps,
+        [min(by_step[step]) for step in steps],
+        [max(by_step[step]) for step in steps],
+        len(every),
+        sum(not _inside(promised, value) for value in every),
+    )
 
 
 def _measured(run: CellRecord) -> Iterator[tuple[str, Range | None, float]]:

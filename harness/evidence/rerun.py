@@ -114,9 +114,10 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
             f"{plan.learning_floor} was needed ({', '.join(unlearned)}); who learns nothing has "
             f"nothing to forget",
         )
-    span = f"[{interval.low:.2f}, {interval.high:.2f}] {metric.UNIT}"
+    low, high = (f"{end:.2f}".replace("-", "−") for end in (interval.low, interval.high))
+    span = f"[{low}, {high}] {metric.UNIT}"
     if interval.low == interval.high:
-        span = f"{interval.low:.2f} {metric.UNIT}, the same to the bit in every seed,"
+        span = f"{low} {metric.UNIT}, the same to the bit in every seed,"
     if interval.high <= plan.margin:
         return judgement(Verdict.SUPPORTED, f"{span} lies at or below {plan.margin:g}")
     if interval.low > plan.margin:

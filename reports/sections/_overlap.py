@@ -34,14 +34,14 @@ def ranges(study: Study, order: int) -> Table:
         ]
         rows.append((
             Stack(f"{a} and {b}", "".join(remarks) + f"n = {len(drift[a])} and {len(drift[b])}"),
-            Number(tuple(lows_highs), digits, True, "", "[{}, {}] and [{}, {}]"),
             Mark("good", "disjoint") if found.disjoint else Mark("unknown", "overlap"),
             number(found.gap, digits, True, metric.UNIT),
+            Number(tuple(lows_highs), digits, True, "", "[{}, {}] and [{}, {}]"),
             number(found.probability, 4),
         ))  # fmt: skip
     return Table(
         "Do the seeds of two competitors overlap?",
-        ("Pair", f"Ranges ({metric.UNIT})", "Are they", "Gap", "Chance alone"),
+        ("Pair", "Are they", "Gap", f"Ranges ({metric.UNIT})", "Chance alone"),
         rows,
         f"Gap below 0: the overlap. Chance alone: {MEANING}. {floor}",
     )

@@ -10,6 +10,7 @@ from classay.mechanism import Reading, readings
 from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, number
 from classay.reports.readings import named, orders
 from classay.reports.sections._bypass import gaps
+from classay.reports.sections._traces import traced
 from classay.study import Study
 
 TITLE = "Mechanism"
@@ -20,7 +21,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
     """The blocks of this section."""
     blocks: list[Block] = []
     for order, heading in orders(study):
-        found = [*_promises(study, order), *gaps(study, order)]
+        found = [*_promises(study, order), *traced(study, order), *gaps(study, order)]
         blocks += [*heading, *found] if found else []
     if not blocks:
         return [Paragraph("No method of this run states an invariant or can be switched off.")]

@@ -78,6 +78,6 @@ def _confusion(study: Study, method: str, order: int) -> Details:
             [domain, *(number(sent[domain, to], 0) for to in domains)] for domain in domains
         ]
         title = registry.load("router", name).TITLE
-        caption = f"{title}: {right} of {whole} items to their own domain's adapter"
+        caption = f"{method}, {title}: {right} of {whole} items to their own domain's adapter"
         tables.append(Table(caption, ("items of", *(f"to {to}" for to in domains)), body))
     return Details(f"{method}: which adapters the items were sent to, all seeds", tables)

@@ -9,7 +9,17 @@ import pytest
 
 from classay import study
 from classay.evidence.instrument import checks
-from classay.mechanism import Reading, ablations, gap, promises, readings, strength
+from classay.mechanism import (
+    Envelope,
+    Reading,
+    ablations,
+    envelopes,
+    gap,
+    phase_ends,
+    promises,
+    readings,
+    strength,
+)
 from classay.records import TraceRow
 
 PROMISED = {"norm": (0.5, 1.0)}
@@ -62,6 +72,47 @@ def test_what_is_only_shown_is_that_of_the_last_step(found):
     # the third phase ends with a gate of 0.75; what was measured at its end is not of a step
     assert strength(found, "joint") == {"gate": (0.375, 0.75)}
     assert strength(found, "frozen") == {}
+
+
+def test_an_envelope_is_the_least_and_the_greatest_after_each_step_of_the_stream(found):
+    norm, *_, gate = envelopes(found, "joint")
+    assert norm == Envelope("norm", (0.5, 1.0), 0, [4], [0.5], [1.0], 12, 0)
+    # the last step's 0.75 and 0.375, and what was measured at the end, in one place
+    assert (gate.name, gate.promised, gate.phase) == ("gate", None, 2)
+    assert (gate.least, gate.greatest) == ([0.375], [9.0])
+    assert envelopes(found, "frozen") == []  # it promises one number, layer by layer it shows none
+
+
+def test_a_phase_begins_where_the_one_before_it_ended(ledgers, rewrite):
+    def edit(row):
+        if row.kind == "phase":
+            return [*(traced(row.phase, step, [1.0, 1.0], step / 4) for step in range(5)), row]
+        return row
+
+    for seed in range(3):
+        rewrite(ledgers, f"cells/naive_lora-o0-s{seed}", edit)
+    found = study.load(ledgers)
+    assert phase_ends(found, "naive_lora") == [4, 8, 12]
+    gates = [e for e in envelopes(found, "naive_lora") if e.name == "gate"]
+    assert [e.steps for e in gates] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
+    # after the fourth step 0.75, at the phase's end 1; the second layer's gate is half of the first
+    assert gates[1].least == [0.0, 0.125, 0.25, 0.375]
+    assert gates[1].greatest == [0.0, 0.25, 0.5, 1.0]
+    assert [e.measured for e in gates] == [30, 30, 30]
+
+
+def test_an_envelope_counts_what_breaks_its_promise_in_its_own_phase(ledgers, found, rewrite):
+    def missed(row):
+        mine = row.kind == "trace" and (row.phase, row.step) == (1, 3)
+        return traced(1, 3, [0.75, 1.5], 0.5) if mine else row
+
+    rewrite(ledgers, "cells/joint-o0-s1", missed)
+    norm = [e for e in envelopes(study.load(ledgers), "joint") if e.name == "norm"]
+    assert [(e.phase, e.outside, max(e.greatest)) for e in norm] == [
+        (0, 0, 1),
+        (1, 1, 1.5),
+        (2, 0, 1),
+    ]
 
 
 def test_the_gap_is_off_minus_on_for_what_was_learned(found):

@@ -73,7 +73,7 @@ def test_an_interval_around_the_margin_leaves_it_open(record_ledgers, tmp_path):
     # 4 ± 4.3027 · 2 / √3 = 4 ± 4.9683: its mean alone would have been below
     ours = naive(record_ledgers(tmp_path / "run", rises=rising(2, 4, 6)))
     assert ours.verdict is Verdict.UNDERPOWERED
-    assert ours.words == "[-0.97, 8.97] % contains 5"
+    assert ours.words == "[−0.97, 8.97] % contains 5"
 
 
 @pytest.mark.parametrize(

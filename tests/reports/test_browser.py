@@ -8,7 +8,9 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from classay.evidence.rerun import judge
 from classay.logs.logged import Logged
 from classay.reports import claims, matrices
 from classay.reports.render import page, render
+from classay.study import Study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 60.0  # seconds
@@ -106,11 +109,60 @@ class Browser:
                 self.process.wait()
 
 
+class Tab:
+    """One page."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)
+        self.session = attached["sessionId"]
+        for domain in SILENT:
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        return self.browser.call(method, self.session, **params)
+
+    def size(self, width: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=844, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+
+    def look(self, media: str = "screen", scheme: str = "light") -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def open(self, html: str, path: Path) -> None:
+        path.write_text(html, "utf-8")
+        self.browser.events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        self.browser.wait("Page.loadEventFired")
+
+    def value(self, expression: str) -> Any:
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def unfold(self, unfolded: bool = True) -> None:
+        state = str(unfolded).lower()
+        self.value(f"document.querySelectorAll('details').forEach(d => {{ d.open = {state} }})")
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     running = Browser(tmp_path_factory.mktemp("profile"))
     yield running
     running.close()
+
+
+@contextmanager
+def tab(browser: Browser) -> Iterator[Tab]:
+    opened = Tab(browser)
+    yield opened
+    browser.call("Target.closeTarget", targetId=opened.target)
 
 
 def a_run(build: Any) -> str:
@@ -145,51 +197,96 @@ def a_log(build: Any) -> str:
     return page(matrices.cover(answer), "logged", answer)
 
 
+def a_comparison(build: Any, mixing: Callable[[Study], Study]) -> str:
+    methods = {"frozen": None, "crma": {"preset": "strong"}}
+    study = mixing(build({"methods": methods}))
+    return render(study, judge(study), "comparison")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize(("made", "charts"), [(a_run, 2), (a_text, 0), (a_log, 0)])
 def test_the_report_opens_from_disk_without_a_sound(build, tmp_path, browser, width, made, charts):
     path = tmp_path / "report.html"
-    path.write_text(made(build), "utf-8")
+    with tab(browser) as opened:
+        value = opened.value
+        opened.size(width)
+        opened.open(made(build), path)
 
-    target = browser.call("Target.createTarget", url="about:blank")["targetId"]
-    session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-    browser.call(
-        "Emulation.setDeviceMetricsOverride",
-        session, width=width, height=844, deviceScaleFactor=1, mobile=width < 600,
-    )  # fmt: skip
-    for domain in SILENT:
-        browser.call(f"{domain}.enable", session)
-    browser.events.clear()
-    browser.call("Page.navigate", session, url=path.as_uri())
-    browser.wait("Page.loadEventFired")
-
-    def value(expression: str) -> Any:
-        return browser.call("Runtime.evaluate", session, expression=expression)["result"].get(
-            "value"
+        # what is folded away must fit too
+        opened.unfold()
+        assert value("innerWidth") == width
+        assert value("document.documentElement.scrollWidth") <= width
+        top, bottom = (
+            value(f"[...document.querySelectorAll('{which}')].at(-1).getBoundingClientRect().{to}")
+            for which, to in (("h1", "top"), (".callout .lead, .callout .lead + p", "bottom"))
         )
+        assert 0 <= top < bottom <= 844  # who, how much, whether to believe it: the first screen
+        assert value("document.querySelectorAll('svg.chart').length") == charts
 
-    # unfold everything: what is folded away must fit too
-    value("document.querySelectorAll('details').forEach(d => d.open = true)")
-    assert value("innerWidth") == width
-    assert value("document.documentElement.scrollWidth") <= width
-    top, bottom = (
-        value(f"[...document.querySelectorAll('{which}')].at(-1).getBoundingClientRect().{side}")
-        for which, side in (("h1", "top"), (".callout .lead, .callout .lead + p", "bottom"))
-    )
-    assert 0 <= top < bottom <= 844  # who, how much and whether to believe it: the first screen
-    assert value("document.querySelectorAll('svg.chart').length") == charts
+        opened.unfold(False)
+        opened.look("print")
+        assert value("document.querySelector('details table').getBoundingClientRect().height") > 0
+        assert value("document.querySelector('details').checkVisibility()")
+        assert value("document.querySelector('details td').checkVisibility()")
 
-    value("document.querySelectorAll('details').forEach(d => d.open = false)")
-    browser.call("Emulation.setEmulatedMedia", session, media="print")
-    assert value("document.querySelector('details table').getBoundingClientRect().height") > 0
-    assert value("document.querySelector('details').checkVisibility()")
-    assert value("document.querySelector('details td').checkVisibility()")
+        loud = [e for e in browser.events
+                if e["method"] in ("Log.entryAdded", "Runtime.consoleAPICalled",
+                                   "Runtime.exceptionThrown")]  # fmt: skip
+        assert loud == []
+        asked = {e["params"]["request"]["url"] for e in browser.events
+                 if e["method"] == "Network.requestWillBeSent"}  # fmt: skip
+        assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
 
-    loud = [e for e in browser.events
-            if e["method"] in ("Log.entryAdded", "Runtime.consoleAPICalled",
-                               "Runtime.exceptionThrown")]  # fmt: skip
-    assert loud == []
-    asked = {e["params"]["request"]["url"] for e in browser.events
-             if e["method"] == "Network.requestWillBeSent"}  # fmt: skip
-    assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
-    browser.call("Target.closeTarget", targetId=target)
+
+# DevTools may evaluate what the page itself, by its content security policy, may not
+AXE = "axe.run(document, {resultTypes: ['violations']})"
+
+
+def violations(opened: Tab) -> list[str]:
+    """What axe-core finds wrong with the page as it looks now."""
+    if not opened.value("'axe' in window"):
+        opened.value((files("axe_playwright_python") / "axe.min.js").read_text("utf-8") + ";0")
+    found = opened.value(f"""{AXE}.then(found => ({{
+        violations: found.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))]),
+        broken: found.incomplete.filter(v => !v.nodes.length || v.error).map(v => v.id),
+        passes: found.passes.map(v => v.id),
+    }}))""")
+    # a rule that breaks down says so and finds nothing
+    assert found["broken"] == []
+    assert "color-contrast" in found["passes"] or found["violations"]
+    return [f"{rule}: {node}" for rule, nodes in found["violations"] for node in nodes]
+
+
+LIGHT, DARK, PAPER = ("screen", "light"), ("screen", "dark"), ("print", "light")
+
+
+@pytest.mark.parametrize("made", [a_run, a_text, a_log, a_comparison])
+def test_axe_finds_nothing_wrong_in_either_scheme_or_on_paper(
+    build, mixing, tmp_path, browser, made
+):
+    html = made(build, mixing) if made is a_comparison else made(build)
+    with tab(browser) as opened:
+        opened.open(html, tmp_path / "report.html")
+        opened.unfold()
+        for width, *looks in ((390, LIGHT, DARK), (1280, LIGHT, DARK, PAPER)):
+            opened.size(width)
+            for look in looks:
+                opened.look(*look)
+                assert (width, look, violations(opened)) == (width, look, [])
+
+
+def test_axe_does_find_what_is_planted(build, tmp_path, browser):
+    clean = a_text(build)
+    with tab(browser) as opened:
+        for look, right, wrong, rule in (
+            (LIGHT, "</main>", "<input></main>", "label"),
+            (LIGHT, "--muted: #59616a", "--muted: #a9b1ba", "color-contrast"),
+            (DARK, "--muted: #a0a8b0", "--muted: #50585f", "color-contrast"),
+            (PAPER, "--muted: #444", "--muted: #bbb", "color-contrast"),
+        ):
+            assert right in clean
+            opened.open(clean.replace(right, wrong), tmp_path / "report.html")
+            opened.unfold()
+            opened.look(*look)
+            found = violations(opened)
+            assert {line.partition(":")[0] for line in found} == {rule}, look
