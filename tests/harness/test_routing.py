@@ -95,13 +95,14 @@ def test_the_report_counts_where_the_items_went(run):
     found = run()
     blocks = routing.build(found, judge(found))
     (confusion,) = [block for block in blocks if block.kind == "details"]
-    assert [t.caption.split(":")[0] for t in confusion.blocks] == [
-        "Oracle",
-        "Nearest centroid",
-        "Likelihood",
-    ]
-    whole = confusion.blocks[0].caption.split()
-    assert whole[1] == whole[3]  # the oracle never errs
+    titles = ["Oracle", "Nearest centroid", "Likelihood"]
+    assert [t.caption.split(":")[0] for t in confusion.blocks] == titles * 2
+    for kind, table in (("items", confusion.blocks[0]), ("probes", confusion.blocks[3])):
+        whole = table.caption.split()
+        assert whole[1] == whole[3]  # the oracle never errs
+        assert whole[4] == kind
+    # three domains of three probes
+    assert confusion.blocks[3].caption.startswith("Oracle: 9 of 9 probes")
     (said,) = routing.build(run("plain", []), judge(run("plain", [])))
     assert said.text.startswith("No method of this run was scored under a router")
 
