@@ -21,6 +21,7 @@ from classay.errors import Diverged
 from classay.layout import RunFolder, write_atomically
 from classay.method import Method
 from classay.packing import IGNORED, Items
+from classay.prompts import Prompts
 from classay.records import AnswerRow, EvalRow, Sums, digest
 from classay.router import ORACLE, answering
 from classay.stream import Tokens
@@ -96,15 +97,9 @@ def holdout(
 
 
 def probes(scorer: Scorer, method: Method | None, tokens: Tokens, after: int) -> list[AnswerRow]:
-    """Answer the probes of one domain: the choice with the least summed nats.
-
-    choices  the sum over the choice's tokens (lm-eval's ``acc``), not per token or byte
-             (``acc_norm``); of equals the first
-    """
-    if not tokens.probes:
-        return []
+    """Answer the probes of one domain, each as a question about it."""
     with answering(method, ORACLE, tokens.name):
-        nats = score(scorer, tokens.probe_rows)
+        right = answered(scorer, tokens)
     return [
         AnswerRow(
             after=after,
@@ -113,21 +108,33 @@ def probes(scorer: Scorer, method: Method | None, tokens: Tokens, after: int) ->
             source=probe.source,
             prompt=probe.prompt,
             expected=probe.expected,
-            correct=int(np.argmin(nats[slice(*probe.rows)])) == probe.right,
+            correct=correct,
             choices=probe.rows[1] - probe.rows[0],
             rater=RATER,
         )
-        for probe in tokens.probes
+        for probe, correct in zip(tokens.probes, right, strict=True)
     ]
 
 
-def score(scorer: Scorer, items: Items) -> NDArray[np.float64]:
+def answered(scorer: Scorer, tokens: Tokens) -> list[bool]:
+    """Whether each probe of a domain is answered correctly, in the state the model is in.
+
+    choices  the answer is the choice with the least sum of nats over its tokens (lm-eval's
+             ``acc``), not per token or byte (``acc_norm``); of equals the first
+    """
+    if not tokens.probes:
+        return []
+    nats = score(scorer, tokens.probe_rows)
+    return [int(np.argmin(nats[slice(*probe.rows)])) == probe.right for probe in tokens.probes]
+
+
+def score(scorer: Scorer, items: Items | Prompts) -> NDArray[np.float64]:
     """Summed nats of every item, (n,)."""
     import torch
     from torch.nn.functional import cross_entropy
 
     scorer.model.eval()
-    nats = np.zeros(len(items.names))
+    nats = np.zeros(len(items.lengths))
     for first in range(0, len(nats), scorer.batch):
         rows = slice(first, first + scorer.batch)
         width = int(items.lengths[rows].max())

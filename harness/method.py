@@ -102,6 +102,22 @@ class Method:
         """
         return domains
 
+    @classmethod
+    def needs_domain_with(cls, config: Any) -> bool:
+        """Whether a method with these settings needs the domain when it answers, for planning.
+
+        config   the method's ``Config``
+        """
+        return cls.needs_domain
+
+    @classmethod
+    def mechanisms(cls, config: Any) -> Sequence[str]:
+        """The names that ``ablations`` will have with these settings, for planning.
+
+        config   the method's ``Config``
+        """
+        return ()
+
     def begin_phase(self, phase: Phase) -> None:
         """Prepare for a new domain, for instance by adding a fresh adapter."""
         if phase.index == 0:

@@ -7,13 +7,16 @@ from typing import NamedTuple
 from classay import registry
 from classay.base import Outline
 from classay.errors import InsufficientEvidence
+from classay.routing import ROWS
 from classay.statistics.detectable_effect import detectable_effect
 from classay.statistics.exact_p_floor import exact_p_floor
-from classay.suite import Suite
+from classay.suite import Domain, Suite, World
 from classay.trainer import LAYER
+from classay.world import GENERAL
 
 LEDGER_BYTES_A_STEP = 600  # a step row of five layers, measured
-CHOICES = 4  # a probe, assumed
+# Choices of a probe: not known of data that were not read yet, except of the built-in world.
+CHOICES, CHOICES_IN_WORLD = 4, 8
 
 
 class MethodPlan(NamedTuple):
@@ -21,7 +24,7 @@ class MethodPlan(NamedTuple):
 
     method: str
     bound: bool
-    cells: int
+    cells: int  # with those that are drawn again for the noise floor
     tokens_trained: int
     tokens_evaluated: int
     hours: float | None  # of one worker; None: the base is not known
@@ -49,39 +52,84 @@ def plan(suite: Suite, base: Outline | None, gflops: float) -> Plan:
     base     None if it is not known: hours and disk are then not estimable
     gflops   the speed that one worker is assumed to reach, in GFLOP/s
     source   performance model: a frozen base needs no weight gradient, so 4 N and not 6 N a token
-    choices  work that cells share is counted in every cell, so the true time is a little less;
-             hold-outs scored with a mechanism off are not, so with those it is a little more
+    choices  every row is counted with ``tokens_per_item``, which it may not fill; a probe has 4
+             choices, 8 in the built-in world, and the general text of that and a domain whose suite
+             names no split of probes have none; work that cells share is counted in every cell: the
+             true time is less by these. Validation, representation drift and what instrument checks
+             compute again are not counted: it is more by those
     """
     domains, runs = len(suite.stream.domains), len(suite.seeds) * len(suite.all_orders())
-    evaluation = suite.evaluation
-    rows = evaluation.items_per_domain + CHOICES * evaluation.probes_per_domain
-    evaluated = (domains + 1) * len(suite.evaluated()) * rows * evaluation.tokens_per_item
     methods = []
     for name in suite.methods:
+        cells = runs * (1 + suite.statistics.noise_draws if name == suite.redrawn else 1)
         method = registry.load("method", suite.method_of(name)).METHOD
-        budgets = method.budgets(registry.resolve(name, suite.methods[name]), domains)
+        config = registry.resolve(name, suite.methods[name])
+        budgets = method.budgets(config, domains)
+        evaluated = _every_phase(suite) + len(method.mechanisms(config)) * _ablated(suite)
+        if suite.evaluation.routers and method.needs_domain_with(config):
+            evaluated += _routed(suite)
         trained = round(budgets * suite.training.tokens_per_domain)
         hours = None
         if base is not None:
-            flops = base.parameters * (4 * trained + 2 * evaluated) * runs
+            flops = base.parameters * (4 * trained + 2 * evaluated) * cells
             hours = flops / (gflops * 1e9) / 3600
         methods.append(
-            MethodPlan(name, method.bound, runs, trained * runs, evaluated * runs, hours)
+            MethodPlan(name, method.bound, cells, trained * cells, evaluated * cells, hours)
         )
     seeds = len(suite.seeds)
     try:
         detectable = detectable_effect(seeds)
     except InsufficientEvidence:
         detectable = None
+    total = sum(method.cells for method in methods)
     return Plan(
         methods,
-        runs * len(methods),
+        total,
         sum(m.hours for m in methods if m.hours is not None) if base else None,
-        _disk(suite, base, runs * len(methods)) if base else None,
+        _disk(suite, base, total) if base else None,
         exact_p_floor(seeds, paired=True),
         exact_p_floor(seeds, paired=False),
         detectable,
     )
+
+
+def _every_phase(suite: Suite) -> int:
+    """Tokens of every domain's hold-out and probes, before training and after every phase."""
+    rows = sum(_rows(suite, domain, prompts=0) for domain in suite.evaluated())
+    return (len(suite.stream.domains) + 1) * rows * suite.evaluation.tokens_per_item
+
+
+def _ablated(suite: Suite) -> int:
+    """Tokens with one mechanism off: the hold-outs of 1 … T learned domains."""
+    domains = len(suite.stream.domains)
+    rows = domains * (domains + 1) // 2 * suite.evaluation.items_per_domain
+    return rows * suite.evaluation.tokens_per_item
+
+
+def _routed(suite: Suite) -> int:
+    """Tokens that the routers need, whatever their number, at the end of one cell.
+
+    ::
+
+        T · Σ_k (items + (1 + choices) · probes) · L      under the adapter of each of T domains
+        + Σ_k (items + probes) · L + T · ROWS · block     features of the base alone, and centroids
+    """
+    domains, evaluation = suite.stream.domains, suite.evaluation
+    rows = len(domains) * sum(_rows(suite, domain, prompts=1) for domain in domains)
+    rows += sum(evaluation.items_per_domain + _probes(suite, domain) for domain in domains)
+    return rows * evaluation.tokens_per_item + len(domains) * ROWS * suite.stream.block
+
+
+def _rows(suite: Suite, domain: Domain, prompts: int) -> int:
+    """Rows of one domain: its items, and of each probe its choices and its prompt so many times."""
+    choices = CHOICES_IN_WORLD if isinstance(domain.source, World) else CHOICES
+    return suite.evaluation.items_per_domain + (choices + prompts) * _probes(suite, domain)
+
+
+def _probes(suite: Suite, domain: Domain) -> int:
+    source = domain.source
+    none = isinstance(source, World) and source.domain == GENERAL
+    return 0 if none or not domain.splits.probe else suite.evaluation.probes_per_domain
 
 
 def _disk(suite: Suite, base: Outline, cells: int) -> int:

@@ -88,15 +88,25 @@ class EvalRow(Row):
     ablation: str | None = None  # the mechanism that was off; such a row is in no loss matrix
 
 
+class RoutedAnswer(BaseModel):
+    """One probe, answered with the adapter that a router chose by its prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    item: str  # as in its answer rows
+    to: str  # domain of the adapter
+    correct: bool
+
+
 class RouteRow(Row):
-    """The hold-out items of one domain, as a router sent them to the adapters of all domains."""
+    """One domain, as a router sent its hold-out items and probes to the adapters of all domains."""
 
     kind: Literal["route"] = "route"
     after: int
     domain: str
     router: str
-    sent: dict[str, int]  # domain of the adapter -> items
+    sent: dict[str, int]  # domain of the adapter -> hold-out items
     total: Sums  # each item under the adapter that it was sent to
+    answers: list[RoutedAnswer] = []  # in no table of ordinary answers
 
 
 class AnswerRow(Row):

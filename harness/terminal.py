@@ -17,7 +17,7 @@ from classay.evidence.comparison import Compared, Comparison
 from classay.evidence.noise import Floor, largest
 from classay.evidence.rerun import Judged, Judgement
 from classay.layout import RunFolder, cells
-from classay.plan import Plan
+from classay.plan import CHOICES, CHOICES_IN_WORLD, Plan
 from classay.statistics.spread import spread
 from classay.study import Study
 
@@ -96,6 +96,10 @@ def plan(made: Plan, gflops: float) -> None:
         table.add_row(name, str(m.cells), f"{m.tokens_trained:,}", f"{m.tokens_evaluated:,}", hours)
     console = _console()
     console.print(table)
+    console.print(
+        f"tokens evaluated: what routers and ablations need is among them; full rows and "
+        f"{CHOICES} choices a probe are assumed, {CHOICES_IN_WORLD} in the built-in world"
+    )
     if made.hours is not None and made.disk_bytes is not None:
         console.print(
             f"{made.cells} cells, about {made.hours:.2f} hours of one worker if it reaches "

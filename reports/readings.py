@@ -18,6 +18,7 @@ from classay.evidence.noise import Floor, largest
 from classay.mechanism import ablations, gap, strength
 from classay.metrics import learning_gain
 from classay.reports.blocks import Block, Cell, Code, Heading, Number, Stack, number, shown
+from classay.statistics.proportion import proportion
 from classay.statistics.spread import spread
 from classay.statistics.t_interval import t_interval
 from classay.study import Floats, Study
@@ -166,6 +167,18 @@ def mean_and_interval(values: Sequence[float], level: float, digits: int, unit: 
     return Stack(
         number(found.estimate, digits, True, unit),
         Number((found.low, found.high), digits, True, "", pattern),
+    )
+
+
+def right_of(right: int, asked: int, level: float) -> Cell:
+    """Correct / asked, with Wilson's interval of the share under it."""
+    try:
+        found = proportion(right, asked, level)
+    except InsufficientEvidence:
+        return not_estimable(0)
+    bounds = (100 * found.low, 100 * found.high)
+    return Stack(
+        Number((right, asked), 0, False, "", "{} / {}"), Number(bounds, 1, False, "%", "[{}, {}]")
     )
 
 

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 
 class Evidence(NamedTuple):
-    """What a router may look at, for the hold-out items of one domain.
+    """What a router may look at, for the hold-out items or the probes of one domain.
 
     own        index of the domain that the items are from
-    nats       (items, T) nats per token of each item under the adapter of each domain
-    features   (items, d) of the base alone, of unit length
+    nats       (items, T) nats per token of each item under the adapter of each domain; nan where it
+               has no token to score
+    features   (items, d) of the base alone, of unit length; nan where it has no token
     centroids  (T, d) of the training text of each domain, of unit length
+    choices    the item is the whole text of a hold-out item, and of a probe the prompt alone
     """
 
     own: int

@@ -19,9 +19,12 @@ def choose(evidence: Evidence) -> NDArray[np.intp]:
         argmin_k − log p_k(x) / |x|
 
     source   maximum likelihood over task adapters
-    choices  the item that is scored is the item that is routed by, so the loss under this router is
-             the least of all adapters' on each item: a lower bound of what a router could reach
-             that sees only part of the text; of equals the earlier domain
+    choices  the hold-out item that is scored is the item that is routed by, so the loss under this
+             router is the least of all adapters' on each item: a lower bound of what a router could
+             reach that sees only part of the text; a probe is routed by its prompt alone, without
+             its choices; of equals the earlier domain, and so the first of all for an item without
+             a token to score, which no adapter can find less surprising than another
     """
-    least: NDArray[np.intp] = np.argmin(evidence.nats, axis=1)
+    nats = np.where(np.isnan(evidence.nats), np.inf, evidence.nats)
+    least: NDArray[np.intp] = np.argmin(nats, axis=1)
     return least

@@ -20,7 +20,10 @@ def choose(evidence: Evidence) -> NDArray[np.intp]:
 
     source   nearest class mean (Mensink et al. 2013); h̄ is the mean last hidden state of the base
              alone, adapters off
-    choices  of equals the earlier domain
+    choices  of a probe x is the prompt alone; of equals the earlier domain, and so the first of all
+             for an item without a token, which has no direction
     """
-    nearest: NDArray[np.intp] = np.argmax(evidence.features @ evidence.centroids.T, axis=1)
+    cosines = evidence.features @ evidence.centroids.T
+    known = np.where(np.isnan(cosines), -np.inf, cosines)
+    nearest: NDArray[np.intp] = np.argmax(known, axis=1)
     return nearest

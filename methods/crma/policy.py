@@ -24,9 +24,17 @@ class Crma(Method):
 
     def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)
-        self.needs_domain = config.policy != "single"
+        self.needs_domain = self.needs_domain_with(config)
         self.stream = Stream(self.model, config, seeds)
         self.kept: dict[str, dict[str, Tensor]] = {}  # domain -> the structure it was learned with
+
+    @classmethod
+    def needs_domain_with(cls, config: Config) -> bool:
+        return config.policy != "single"
+
+    @classmethod
+    def mechanisms(cls, config: Config) -> Sequence[str]:
+        return ("crma",)
 
     def begin_phase(self, phase: Phase) -> None:
         if self.needs_domain or phase.index == 0:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from classay.errors import InsufficientEvidence
 from classay.evidence.rerun import Judged
 from classay.recorded import CellRecord
 from classay.records import AnswerRow
-from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, shown
+from classay.reports.blocks import Block, Cell, Paragraph, Stack, Table, shown
 from classay.reports.readings import (
     DIGITS,
     by_seed,
     conventions,
     mean_and_range,
     named,
-    not_estimable,
     orders,
+    right_of,
 )
-from classay.statistics.proportion import proportion
 from classay.study import Study
 
 TITLE = "Accuracy"
@@ -81,13 +79,7 @@ def _share(study: Study, run: CellRecord, order: int, just_learned: bool) -> Cel
     moments = range(len(domains)) if just_learned else [len(domains) - 1] * len(domains)
     counts = [study.answered(run, after, [d]) for after, d in zip(moments, domains, strict=True)]
     right, asked = (sum(column) for column in zip(*counts, strict=True))
-    try:
-        found = proportion(right, asked, study.suite.statistics.level)
-    except InsufficientEvidence:
-        return not_estimable(0)
-    bounds = (100 * found.low, 100 * found.high)
-    return Stack(Number((right, asked), 0, False, "", "{} / {}"),
-                 Number(bounds, 1, False, "%", "[{}, {}]"))  # fmt: skip
+    return right_of(right, asked, study.suite.statistics.level)
 
 
 def _conventions(study: Study, order: int) -> Table:

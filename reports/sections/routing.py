@@ -7,8 +7,10 @@ from types import ModuleType
 from classay import registry
 from classay.evidence.rerun import Judged
 from classay.records import RouteRow
-from classay.reports.blocks import Block, Cell, Code, Details, Paragraph, Stack, Table, number
+from classay.reports.blocks import Block, Cell, Code, Paragraph, Stack, Table
 from classay.reports.readings import mean_and_range, named, orders
+from classay.reports.sections._confusion import confusion
+from classay.reports.sections._routed_answers import routed_answers
 from classay.study import Study
 
 TITLE = "Routing"
@@ -21,7 +23,8 @@ def build(study: Study, judged: Judged) -> list[Block]:
         routed = [m for m in study.methods if any(study.routes(m, order))]
         if routed:
             blocks += [*heading, _losses(study, routed, order)]
-            blocks += [_confusion(study, method, order) for method in routed]
+            blocks.append(routed_answers(study, routed, order))
+            blocks += [confusion(study, method, order) for method in routed]
     if not blocks:
         return [
             Paragraph(
@@ -62,22 +65,3 @@ def _losses(study: Study, methods: list[str], order: int) -> Table:
 def _loss(rows: list[RouteRow], router: str) -> float:
     own = [row.total.nats / row.total.tokens for row in rows if row.router == router]
     return sum(own) / len(own)
-
-
-def _confusion(study: Study, method: str, order: int) -> Details:
-    domains = study.orders[order]
-    tables = []
-    for name in study.suite.evaluation.routers:
-        sent = {(d, to): 0 for d in domains for to in domains}
-        for rows in study.routes(method, order):
-            for row in (r for r in rows if r.router == name):
-                for to, count in row.sent.items():
-                    sent[row.domain, to] += count
-        right, whole = sum(sent[d, d] for d in domains), sum(sent.values())
-        body: list[list[Cell]] = [
-            [domain, *(number(sent[domain, to], 0) for to in domains)] for domain in domains
-        ]
-        title = registry.load("router", name).TITLE
-        caption = f"{method}, {title}: {right} of {whole} items to their own domain's adapter"
-        tables.append(Table(caption, ("items of", *(f"to {to}" for to in domains)), body))
-    return Details(f"{method}: which adapters the items were sent to, all seeds", tables)

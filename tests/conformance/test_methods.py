@@ -106,6 +106,14 @@ def test_same_seed_same_bits(bench, name, dtype):
 
 
 @every_example
+def test_what_a_plan_is_told_of_it_before_it_is_built_is_true(bench, name):
+    learned = bench(name).learn(1)
+    kind, config = type(learned.method), learned.method.config
+    assert kind.needs_domain_with(config) is learned.method.needs_domain
+    assert tuple(kind.mechanisms(config)) == tuple(learned.method.ablations())
+
+
+@every_example
 def test_another_seed_gives_other_weights(bench, name):
     assert not equal(weights(bench(name).learn()), weights(bench(name, seed=1).learn()))
 

@@ -55,6 +55,7 @@ EXAMPLES = {
         "router": "likelihood",
         "sent": {"river": 7, "oven": 1},
         "total": SUMS,
+        "answers": [{"item": "p", "to": "oven", "correct": True}],
     },
     "answer": {
         "after": 0,
@@ -175,7 +176,12 @@ def test_a_row_is_read_back_as_what_it_was(kind):
 
 
 def test_rows_that_were_written_before_a_field_was_there_are_read():
-    for kind, field in (("eval", "ablation"), ("phase", "structures"), ("cell", "runs")):
+    for kind, field in (
+        ("eval", "ablation"),
+        ("phase", "structures"),
+        ("cell", "runs"),
+        ("route", "answers"),
+    ):
         old = {key: value for key, value in EXAMPLES[kind].items() if key != field}
         assert not getattr(ROW.validate_python({"kind": kind, **old}), field)
 
@@ -205,6 +211,7 @@ def test_the_names_of_circumstances_are_names_of_fields(kind):
         ("cell", "code", "0" * 64),
         ("end", "error", "another"),
         ("representation", "layers", [0.0, 0.126]),
+        ("route", "answers", [{"item": "p", "to": "river", "correct": True}]),
     ],
 )
 def test_the_smallest_change_of_a_measurement_is_another_fact(kind, field, value):

@@ -14,7 +14,7 @@ from classay.evidence.rerun import judge
 from classay.prepare import Options, prepare
 from classay.provenance import manifest
 from classay.provenance.verify import same_facts
-from classay.records import RouteRow
+from classay.records import AnswerRow, RouteRow
 from classay.registry import check
 from classay.reports.sections import routing
 
@@ -57,12 +57,34 @@ def test_routed_losses_are_those_of_the_adapters_that_answered(run):
         assert by["likelihood", domain].total.nats <= oracle.total.nats + 1e-9
 
 
+def test_the_oracle_gives_the_ordinary_answers_item_by_item(run):
+    found = run()
+    (rows,), (cell,) = found.routes("frozen"), found.runs("frozen")
+    domains = found.orders[0]
+    for domain in domains:
+        ordinary = {
+            row.item: row.correct
+            for row in cell.of(AnswerRow)
+            if (row.after, row.domain) == (len(domains) - 1, domain)
+        }
+        assert len(ordinary) == 3
+        by = {row.router: row.answers for row in rows if row.domain == domain}
+        assert {each.item: each.correct for each in by["oracle"]} == ordinary
+        assert {each.to for each in by["oracle"]} == {domain}
+        for router in ROUTERS:
+            assert [each.item for each in by[router]] == [each.item for each in by["oracle"]]
+            for each, told in zip(by[router], by["oracle"], strict=True):
+                # the same adapter gives the same answer
+                assert each.to != domain or each.correct == told.correct
+
+
 def test_a_method_with_one_adapter_is_not_routed_and_no_loss_matrix_changes(run):
     routed, plain = run("routed"), run("plain", [])
     assert routed.routes("naive_lora") == [[]]
     assert not any(cell.of(RouteRow) for cell in plain.cells)
     for method in routed.methods:
         assert (routed.loss(method) == plain.loss(method)).all()
+        assert (routed.accuracy(method) == plain.accuracy(method)).all()
 
 
 def test_the_same_run_routes_the_same(run):
@@ -73,13 +95,14 @@ def test_the_report_counts_where_the_items_went(run):
     found = run()
     blocks = routing.build(found, judge(found))
     (confusion,) = [block for block in blocks if block.kind == "details"]
-    assert [t.caption.split(":")[0] for t in confusion.blocks] == [
-        "Oracle",
-        "Nearest centroid",
-        "Likelihood",
-    ]
-    whole = confusion.blocks[0].caption.split()
-    assert whole[1] == whole[3]  # the oracle never errs
+    titles = ["Oracle", "Nearest centroid", "Likelihood"]
+    assert [t.caption.split(":")[0] for t in confusion.blocks] == titles * 2
+    for kind, table in (("items", confusion.blocks[0]), ("probes", confusion.blocks[3])):
+        whole = table.caption.split()
+        assert whole[1] == whole[3]  # the oracle never errs
+        assert whole[4] == kind
+    # three domains of three probes
+    assert confusion.blocks[3].caption.startswith("Oracle: 9 of 9 probes")
     (said,) = routing.build(run("plain", []), judge(run("plain", [])))
     assert said.text.startswith("No method of this run was scored under a router")
 

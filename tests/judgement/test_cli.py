@@ -462,6 +462,7 @@ def test_a_plan_is_printed_for_a_person(command):
     assert "joint (bound)" in out
     assert "0.25 paired, 0.1 unpaired" in out
     assert "not known without --base" in out
+    assert "4 choices a probe are assumed, 8 in the built-in world" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("kind", ["methods", "metrics", "sections", "suites"])

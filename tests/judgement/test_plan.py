@@ -9,6 +9,8 @@ from classay.errors import UnknownName
 from classay.plan import plan
 from classay.suite import BaseSpec
 
+FILE = {"kind": "jsonl", "path": "legal.jsonl"}
+
 
 @pytest.fixture
 def base(tmp_path):
@@ -47,6 +49,68 @@ def test_tokens_by_hand(make_suite):
     assert {m.tokens_evaluated for m in made.methods} == {4 * 4 * (2 + 8) * 128 * 3}
     assert ([m.cells for m in made.methods], made.cells) == ([3, 3, 3], 9)
     assert [m.bound for m in made.methods] == [False, False, True]
+
+
+def test_frozen_drawn_again_is_counted_by_hand(make_suite):
+    once = by_name(plan(make_suite(), None, 15.0))
+    made = plan(make_suite(statistics={"margin": 5.0, "noise_draws": 2}), None, 15.0)
+    found = by_name(made)
+    # 3 seeds of 3 methods, and frozen twice more on each seed
+    assert ([m.cells for m in made.methods], made.cells) == ([3, 9, 3], 15)
+    # 3 domains × 256 tokens × 9 cells
+    assert found["frozen"].tokens_trained == 6912
+    assert found["frozen"].tokens_evaluated == 3 * once["frozen"].tokens_evaluated
+    assert found["naive_lora"] == once["naive_lora"]
+
+
+def test_a_mechanism_costs_the_hold_outs_of_what_was_learned_by_hand(make_suite):
+    methods = {"naive_lora": {}, "crma": {"preset": "strong"}}
+    found = by_name(plan(make_suite(methods=methods, statistics={}), None, 15.0))
+    # after 3 phases 1 + 2 + 3 domains × 2 items × 128 × 3 seeds, with the mechanism off
+    extra = found["crma"].tokens_evaluated - found["naive_lora"].tokens_evaluated
+    assert extra == 6 * 2 * 128 * 3
+
+
+def test_routers_cost_what_every_adapter_is_asked_by_hand(make_suite):
+    methods = {
+        "naive_lora": {},
+        "frozen": {},
+        "crma": {"preset": "strong"},
+        "one": {"method": "crma", "preset": "strong", "policy": "single"},
+    }
+    evaluation = {"items_per_domain": 2, "probes_per_domain": 2}
+
+    def tokens(routers):
+        suite = make_suite(
+            methods=methods, statistics={}, evaluation=evaluation | {"routers": routers}, seeds=[0]
+        )
+        return {m.method: m.tokens_evaluated for m in plan(suite, None, 15.0).methods}
+
+    before, after = tokens([]), tokens(["oracle", "likelihood"])
+    # 3 adapters × 3 domains × (2 items + 2 probes of 4 choices and a prompt) × 128, and of the base
+    # alone 3 domains × (2 items + 2 prompts) × 128 and 3 centroids of 64 rows of 16
+    extra = 9 * (2 + 2 * 5) * 128 + 3 * 4 * 128 + 3 * 64 * 16
+    assert {name: after[name] - before[name] for name in methods} == {
+        "naive_lora": 0,
+        "frozen": extra,
+        "crma": extra,
+        "one": 0,  # one adapter for everything: nothing to choose
+    }
+    # the scores are made once, whoever reads them
+    assert tokens(["oracle"]) == tokens(["oracle", "nearest_centroid", "likelihood"]) == after
+
+
+def test_a_probe_of_the_built_in_world_has_eight_choices_and_its_general_text_has_none(make_suite):
+    def world(name, **more):
+        source = {"kind": "world", "domain": name}
+        return {"name": name, "source": source, "licence": "none"} | more
+
+    silent = world("code", splits={"probe": None})
+    domains = [world("medical"), {**world("legal"), "source": FILE}, silent]
+    stream = {"domains": domains, "general": world("general"), "block": 16}
+    made = plan(make_suite(stream=stream, seeds=[0]), None, 15.0)
+    # before and after 3 phases × (2 items + 2 probes of 8; 2 + 2 of 4; 2; 2) × 128
+    assert {m.tokens_evaluated for m in made.methods} == {4 * (18 + 10 + 2 + 2) * 128}
 
 
 @pytest.mark.parametrize("domains", [2, 3, 5, 7])

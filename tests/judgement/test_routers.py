@@ -20,6 +20,18 @@ def test_where_three_items_go_by_hand(router, sent):
     assert registry.load("router", router).choose(EVIDENCE).tolist() == sent
 
 
+# nothing can be measured of the first item: the first domain of all, whatever the others say
+@pytest.mark.parametrize(
+    ("router", "sent"),
+    [("oracle", [1, 1, 1]), ("nearest_centroid", [0, 0, 1]), ("likelihood", [0, 0, 2])],
+)
+def test_an_item_of_which_nothing_is_known_goes_to_the_first_domain(router, sent):
+    nats, features = NATS.copy(), FEATURES.copy()
+    nats[0], features[0] = np.nan, np.nan
+    ours = Evidence(1, nats, features, CENTROIDS)
+    assert registry.load("router", router).choose(ours).tolist() == sent
+
+
 @pytest.mark.parametrize("name", registry.names("router"))
 def test_every_router_follows_the_contract(name):
     router = registry.load("router", name)

@@ -1,0 +1,157 @@
+"""Where every router sends a question and what is answered there, worked out on paper."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from classay.evaluate import Scorer
+from classay.layout import RunFolder
+from classay.packing import IGNORED, Batch, Items, Probe
+from classay.routing import routed
+from classay.stream import Tokens
+
+# over four tokens; 0 begins every text. Between 2 and 3, river says 2 and oven says 3
+SHARES = {"river": (0.1, 0.4, 0.3, 0.2), "oven": (0.1, 0.2, 0.3, 0.4)}
+ROUTERS = ("oracle", "nearest_centroid", "likelihood")
+
+
+class Adapted(torch.nn.Module):
+    """A model whose distribution is that of the adapter that answers; it sees what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.domain, self.read = None, 0
+
+    def forward(self, input_ids, use_cache, output_hidden_states=False):
+        self.read += 1
+        shares = torch.tensor(SHARES.get(self.domain, (0.25,) * 4))
+        seen = torch.nn.functional.one_hot(input_ids, 4).float()
+        return SimpleNamespace(
+            logits=torch.log(shares).expand(*input_ids.shape, 4), hidden_states=[seen]
+        )
+
+    @contextmanager
+    def answering(self, domain):
+        self.domain = domain
+        yield
+        self.domain = None
+
+
+def rows(*texts: list[int], start=1) -> Items:
+    width = max(map(len, texts))
+    ids = np.zeros((len(texts), width), np.int32)
+    labels = np.full(ids.shape, IGNORED, np.int32)
+    for i, text in enumerate(texts):
+        ids[i, : len(text)] = text
+        labels[i, start if start > 0 else len(text) + start : len(text)] = text[start:]
+    names = tuple(f"{i}" for i in range(len(texts)))
+    lengths = np.asarray([len(text) for text in texts], np.int32)
+    return Items(names, names, names, (1,) * len(texts), ids, labels, lengths)
+
+
+def domain(name: str, word: int, *prompts: list[int]) -> Tokens:
+    """A domain whose training text is one word, with probes "2 or 3" of which 2 is right."""
+    train = np.full((2, 4), word, np.int32)
+    probes = tuple(
+        Probe(f"{name}-{i}", "s", "d", "e", 0, (2 * i, 2 * i + 2), False)
+        for i in range(len(prompts))
+    )
+    choices = [[*prompt, choice] for prompt in prompts for choice in (2, 3)]
+    asked = rows(*choices, start=-1) if choices else rows([0])
+    return Tokens(name, "r", Batch(train, train), 1, rows([0, 1]), rows([0]), asked, probes)
+
+
+def bench(folder, *domains: Tokens, routers=ROUTERS):
+    model = Adapted()
+    return SimpleNamespace(
+        scorer=Scorer(RunFolder(folder), model, 3, "cpu"),
+        stream=SimpleNamespace(domains={tokens.name: tokens for tokens in domains}),
+        suite=SimpleNamespace(evaluation=SimpleNamespace(routers=routers)),
+    )
+
+
+def go(made):
+    model = made.scorer.model
+    method = SimpleNamespace(
+        ablations=dict,
+        answering=model.answering,
+        adapters=SimpleNamespace(answering=lambda name: nullcontext()),
+    )
+    found = routed(made, method, 1, list(made.stream.domains))
+    return {(row.router, row.domain): row for row in found}
+
+
+def told(row):
+    return [(each.to, each.correct) for each in row.answers]
+
+
+@pytest.fixture
+def two(tmp_path):
+    """River reads 1s and oven reads 3s."""
+    river = domain("river", 1, [0, 1], [0, 3, 3], [0])
+    return bench(tmp_path, river, domain("oven", 3, [0, 3], [0]))
+
+
+def test_where_each_question_goes_and_what_is_answered_there_by_hand(two):
+    found = go(two)
+    # "1": −ln 0.4 under river is less than −ln 0.2 under oven; "3 3" is the other way round, and
+    # oven takes 3 for 2. Nothing can be scored of a prompt that is only the beginning of text: the
+    # likelihood sends it to the first domain of all, and so does the centroid, where the cosines
+    # of token 0 with 1s and with 3s are both 0.
+    assert told(found["oracle", "river"]) == [("river", True)] * 3
+    assert told(found["likelihood", "river"]) == [("river", True), ("oven", False), ("river", True)]
+    assert told(found["nearest_centroid", "river"]) == told(found["likelihood", "river"])
+    # of oven, sent home it is wrong, and sent to the other it is right
+    assert told(found["oracle", "oven"]) == [("oven", False)] * 2
+    assert told(found["likelihood", "oven"]) == [("oven", False), ("river", True)]
+    assert [each.item for each in found["likelihood", "oven"].answers] == ["oven-0", "oven-1"]
+
+
+def test_hold_outs_are_sent_by_their_own_text(two):
+    found = go(two)
+    # the hold-out of both is "1"
+    for own in ("river", "oven"):
+        assert found["likelihood", own].sent == {"river": 1, "oven": 0}
+        assert found["likelihood", own].total.nats == pytest.approx(-np.log(0.4))
+
+
+def test_which_choice_is_right_changes_no_way(two):
+    before = go(two)
+    for tokens in list(two.stream.domains.values()):
+        other = tuple(replace(probe, right=1) for probe in tokens.probes)
+        two.stream.domains[tokens.name] = replace(tokens, probes=other)
+    after = go(two)
+    for key, row in before.items():
+        assert told(after[key]) == [(to, not correct) for to, correct in told(row)]
+
+
+def test_every_adapter_is_asked_once_whatever_the_number_of_routers(tmp_path):
+    domains = [domain("river", 1, [0, 1], [0, 3]), domain("oven", 3, [0, 3])]
+    read = []
+    for routers in (ROUTERS[:1], ROUTERS):
+        made = bench(tmp_path, *domains, routers=routers)
+        go(made)
+        read.append(made.scorer.model.read)
+    # base alone: 2 centroids, 2 hold-outs, 2 sets of prompts; then 2 adapters × (2 hold-outs,
+    # 2 sets of prompts, and 4 rows of choices in batches of 3 and 2 rows in one)
+    assert read == [6 + 2 * (2 + 2 + 3)] * 2
+
+
+def test_a_domain_without_probes_has_no_answers(tmp_path):
+    found = go(bench(tmp_path, domain("river", 1), domain("oven", 3, [0, 3])))
+    assert [found[router, "river"].answers for router in ROUTERS] == [[], [], []]
+    assert len(found["likelihood", "oven"].answers) == 1
+
+
+def test_a_prompt_without_any_token_is_sent_to_the_first_domain(tmp_path):
+    # no beginning of text, and the only word spans prompt and choice
+    found = go(bench(tmp_path, domain("river", 1, []), domain("oven", 3, [], [3, 3])))
+    assert told(found["nearest_centroid", "oven"]) == [("river", True), ("oven", False)]
+    assert told(found["likelihood", "oven"]) == [("river", True), ("oven", False)]
