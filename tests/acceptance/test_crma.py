@@ -36,6 +36,7 @@ def found(shared, tmp_path_factory) -> study.Study:
     suite["methods"] = METHODS
     suite["training"]["tokens_per_domain"] = 8192
     suite["evaluation"] |= {"items_per_domain": 16, "probes_per_domain": 0}
+    suite["statistics"]["noise_draws"] = 0
     folder = tmp_path_factory.mktemp("crma")
     (folder / "crma.yaml").write_text(yaml.safe_dump(suite, sort_keys=False), "utf-8")
     command = [
