@@ -129,6 +129,15 @@ class BaseSpec(Strict):
         return self
 
 
+class LmTask(Strict):
+    """A task of lm-evaluation-harness: a YAML file of its form, with its data beside it."""
+
+    path: str  # relative to --data, else to the suite file
+    domain: Name | None = None  # whose adapter answers; none: as on text of no domain
+    limit: Annotated[int, Field(gt=0)] | None = None  # questions, from the first
+    sha256: Hex64 | None = None  # of task and questions; others are refused
+
+
 class Evaluation(Strict):
     """What is measured at every (phase, domain)."""
 
@@ -140,6 +149,7 @@ class Evaluation(Strict):
     probes_per_domain: Annotated[int, Field(ge=0)] = 16
     representation_items: Annotated[int, Field(ge=0)] = 4
     routers: list[Name] = []  # at the end of a cell of a method that has an adapter a domain
+    lm_eval: list[LmTask] = []  # asked before training and after every phase
 
 
 class StatisticsPlan(Strict):
@@ -206,6 +216,12 @@ class Suite(Strict):
                 f"training.tokens_per_domain is {self.training.tokens_per_domain}, which is not a "
                 f"whole number of steps of batch × block = {step} tokens; use a multiple of {step}"
             )
+        strangers = {task.domain for task in self.evaluation.lm_eval} - {None, *names}
+        if strangers:
+            raise ValueError(
+                f"evaluation.lm_eval names the domains {sorted(map(str, strangers))}, which are "
+                f"not in stream.domains"
+            )
         tried = [name for names in self.candidates.values() for name in names]
         if unknown := sorted(set(tried) - set(self.methods)):
             raise ValueError(f"candidates names {unknown}, which are not in methods")
@@ -265,6 +281,9 @@ class Suite(Strict):
         for domain in [*plain["stream"]["domains"], plain["stream"]["general"]]:
             if domain:
                 domain["source"] = content[f"domain {domain['name']}"]
+        for task in plain["evaluation"]["lm_eval"]:
+            task.pop("path")
+            task.pop("sha256")
         return digest({"suite": plain, "content": dict(content)})
 
 
