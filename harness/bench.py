@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classay import evaluate, registry
+from classay import evaluate, lm_tasks, registry
 from classay.adapters import Adapters
 from classay.base import Base, locate
 from classay.circumstances import same_program
 from classay.determinism import settle
 from classay.layout import RunFolder, write_atomically
 from classay.method import Method, Phase, State
-from classay.records import AnyRow, PhaseRow, canonical
+from classay.records import AnyRow, PhaseRow, TaskRow, canonical
+from classay.router import ORACLE, answering
 from classay.seeding import Seeds
 from classay.stream import Stream, load, offered_digest
 from classay.suite import BaseSpec
@@ -35,6 +38,7 @@ class Bench:
         self.device = str(self.setting["device"])
         self.seeds = Seeds(seed, draw)
         self.stream: Stream = load(folder.stream)
+        self.tasks = lm_tasks.load(folder.stream)
         pinned = BaseSpec(path=self.setting["base"], digest=self.setting["content"]["base"])
         files = locate(pinned)
         self.base = Base(files, self.suite.base.dtype, self.device)
@@ -56,12 +60,12 @@ class Bench:
         return phase_of(index, domain, offered, self.device), offered_digest(offered)
 
     def evaluated(self, method: Method | None, after: int) -> list[AnyRow]:
-        """Every domain's hold-out and probes, in the suite's order."""
+        """Every domain's hold-out and probes, in the suite's order, and lm-eval's tasks."""
         rows: list[AnyRow] = []
         for tokens in self.stream.domains.values():
             rows.append(evaluate.holdout(self.scorer, method, tokens, after, "holdout", "cell"))
             rows.extend(evaluate.probes(self.scorer, method, tokens, after))
-        return rows
+        return rows + [self._asked(task, method, after) for task in self.tasks]
 
     def ablated(self, method: Method, after: int, learned: Sequence[str]) -> list[AnyRow]:
         """The hold-outs of the domains learned so far, each with one mechanism off at a time."""
@@ -117,6 +121,23 @@ class Bench:
             for key, tensor in load_file(path, device=self.device).items()
         }
         return State(tensors, phase.state)
+
+    def _asked(self, task: lm_tasks.Task, method: Method | None, after: int) -> TaskRow:
+        started = time.perf_counter()
+        self.base.model.eval()
+        with answering(method, ORACLE, task.domain):
+            found = lm_tasks.scored(
+                task, self.base.model, Path(self.setting["base"]), self.scorer.batch
+            )
+        return TaskRow(
+            after=after,
+            task=task.name,
+            domain=task.domain,
+            digest=task.digest,
+            asked=found.asked,
+            right=found.right,
+            seconds=time.perf_counter() - started,
+        )
 
     def forget_peak(self) -> None:
         """Let the peak of a phase be its own, where the machine can tell."""

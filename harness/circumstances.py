@@ -25,6 +25,7 @@ PACKAGES = (
     "tokenizers",
     "safetensors",
     "datasets",
+    "lm_eval",
     "numpy",
     "scipy",
     "statsmodels",
@@ -39,6 +40,7 @@ LIBRARIES = (
     "bitsandbytes",
     "tokenizers",
     "safetensors",
+    "lm_eval",
     "numpy",
 )
 # Left of the ledger: a change here can change a fact. What judges can change without touching one.
@@ -51,6 +53,7 @@ FACTUAL = (
     "determinism.py",
     "evaluate.py",
     "hub.py",
+    "lm_tasks.py",
     "method.py",
     "packing.py",
     "quantisation.py",

@@ -272,6 +272,38 @@ def compare(
 
 
 @app.command()
+def choose(
+    folder: RunArg,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="The suite that is to get the settings.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where that suite is written with them.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Which of the settings that a search tried is to be studied, by its validation loss."""
+    from classay.errors import ConfigError
+    from classay.evidence import choice
+
+    if (suite is None) != (output is None):
+        raise ConfigError(
+            "one of --suite and --output was given, and both or none are needed.\n"
+            "  --suite names the suite to read, --output the file to write."
+        )
+    study = _study(folder)
+    choices = choice.choose(study)
+    if suite is not None and output is not None:
+        flags.with_choices(suite, output, choices, study.setting["identity"])
+    if as_json:
+        print(json.dumps(choice.plain(choices)))
+    else:
+        from classay import terminal
+
+        terminal.choices(choices)
+
+
+@app.command()
 def report(
     folder: RunArg,
     profile: Annotated[str, typer.Option("--profile", help="Which sections, in which order.")] = (

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from classay.base import Outline
+    from classay.evidence.choice import Choice
     from classay.suite import Suite
 
 SuiteArg = Annotated[str, typer.Argument(help="A suite file, or the name of one that is shipped.")]
@@ -85,3 +86,24 @@ def base(suite: Suite, online: bool) -> Outline | None:
     if suite.base.made:
         return builtin.outline()  # known before there is one
     return outline(locate(suite.base, online)) if suite.base.path or suite.base.hub else None
+
+
+def with_choices(name: str, output: Path, choices: list[Choice], search: str) -> None:
+    """Write a suite anew with the settings that a search chose.
+
+    raises  ConfigError   when a file is there already, or the suite lacks a method
+    """
+    import yaml
+
+    from classay import registry
+    from classay.errors import ConfigError
+    from classay.evidence import choice
+    from classay.layout import write_atomically
+
+    if output.exists():
+        raise ConfigError(
+            f"{output} is there already, and nothing is written over it.\n  Name another file."
+        )
+    suite(name, {})
+    raw = yaml.safe_load(registry.suite_path(name).read_text("utf-8"))
+    write_atomically(output, choice.text(choice.chosen_suite(raw, choices, search)).encode())

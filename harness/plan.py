@@ -128,6 +128,8 @@ def _rows(suite: Suite, domain: Domain, prompts: int) -> int:
 
 def _probes(suite: Suite, domain: Domain) -> int:
     source = domain.source
+    if suite.evaluation.scored == "validation":
+        return 0
     none = isinstance(source, World) and source.domain == GENERAL
     return 0 if none or not domain.splits.probe else suite.evaluation.probes_per_domain
 

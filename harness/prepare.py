@@ -13,6 +13,7 @@ from classay import (
     builtin,
     circumstances,
     demonstration,
+    lm_tasks,
     quantisation,
     registry,
     scans,
@@ -54,6 +55,7 @@ def prepare(
     quantisation.check(suite.base.dtype)
     device = _device(options.device)
     records = sources.load_all(suite, options.data, options.online)
+    tasks = lm_tasks.load_all(suite, options.data)
     if suite.base.demonstration:
         files = demonstration.base(options.out / "demonstration-bases", records)
     elif suite.base.made:
@@ -63,6 +65,7 @@ def prepare(
     content = {
         "base": files.digest,
         **{f"domain {part.domain}": part.digest for part in records},
+        **{f"task {task.name}": task.digest for task in tasks},
         **_plugged(suite),
     }
     identity = digest([suite.identity(content), device, options.threads])
@@ -74,6 +77,7 @@ def prepare(
         return folder
     overlap, leak = scans.overlap(records, suite.stream), scans.leak(records, suite.stream)
     stream.save(stream.build(suite, records, TokenizerFiles(files)), folder.stream)
+    lm_tasks.save(tasks, folder.stream)
     _write(
         folder,
         {

@@ -126,6 +126,21 @@ class AnswerRow(Row):
     shared: str | None = None
 
 
+class TaskRow(Row):
+    """One task of lm-evaluation-harness, asked after a phase."""
+
+    CIRCUMSTANCES = frozenset({"seconds", "shared"})
+    kind: Literal["task"] = "task"
+    after: int
+    task: str
+    domain: str | None  # whose adapter answered
+    digest: str  # of the task and its questions
+    asked: int
+    right: dict[str, int]  # by lm-eval's name of the metric
+    seconds: float
+    shared: str | None = None
+
+
 class StepRow(Row):
     """One optimizer step."""
 
@@ -236,6 +251,7 @@ AnyRow = Annotated[
     | EvalRow
     | RouteRow
     | AnswerRow
+    | TaskRow
     | StepRow
     | InvariantRow
     | TraceRow

@@ -12,12 +12,13 @@ ORACLE = "oracle"  # the router is told the domain of every question
 
 @contextmanager
 def answering(
-    method: Method | None, router: str, domain: str, ablation: str | None = None
+    method: Method | None, router: str, domain: str | None, ablation: str | None = None
 ) -> Iterator[None]:
     """The state in which a question about ``domain`` is answered.
 
     method     None is the base alone
     router     its name; it stands in every row that it led to
+    domain     None: of no domain that was learned
     ablation   the mechanism that is off; None: all are as the method left them
     """
     if router != ORACLE:

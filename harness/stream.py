@@ -39,7 +39,7 @@ class Tokens:
     records: str  # digest
     train: Batch  # (N, L): every block
     train_records: int
-    holdout: Items
+    holdout: Items  # what is scored; in a search the validation records
     validation: Items
     probe_rows: Items
     probes: tuple[Probe, ...]
@@ -154,14 +154,20 @@ def _tokens(suite: Suite, domain: Domain, records: Records, tokenizer: Tokenizer
     kept = [r for r in records.train if r.id not in held]
     validation = [r for r in records.train if r.id in held]
     count, limit = plan.items_per_domain, plan.tokens_per_item
-    probes, rows = probe_rows(records.probe, plan.probes_per_domain, limit, tokenizer)
+    searching = plan.scored == "validation"
+    # a search sees neither a hold-out item nor a probe
+    asked, scored = ([], validation) if searching else (records.probe, records.holdout)
+    probes, rows = probe_rows(asked, plan.probes_per_domain, limit, tokenizer)
     completion = domain.loss_on == "completion"
-    holdout = items(records.holdout, count, limit, completion, tokenizer)
+    holdout = items(scored, count, limit, completion, tokenizer)
     if not holdout.names:
+        kind, raised = (
+            ("validation", ", or stream.validation_share") if searching else ("hold-out", "")
+        )
         raise StreamError(
-            f"domain {domain.name!r}: none of its {len(records.holdout)} hold-out records has a "
+            f"domain {domain.name!r}: none of its {len(scored)} {kind} records has a "
             f"token that can be scored within {limit} tokens.\n"
-            f"  Raise evaluation.tokens_per_item, or score all tokens (loss_on: all)."
+            f"  Raise evaluation.tokens_per_item{raised}, or score all tokens (loss_on: all)."
         )
     return Tokens(
         name=domain.name,
@@ -169,7 +175,7 @@ def _tokens(suite: Suite, domain: Domain, records: Records, tokenizer: Tokenizer
         train=_train(suite, domain, kept, tokenizer),
         train_records=len(kept),
         holdout=holdout,
-        validation=items(validation, count, limit, completion, tokenizer),
+        validation=items([] if searching else validation, count, limit, completion, tokenizer),
         probe_rows=rows,
         probes=probes,
     )

@@ -22,7 +22,16 @@ from classay.errors import ConfigError, StreamMismatch
 from classay.layout import RunFolder, cells
 from classay.ledger import read
 from classay.recorded import CellRecord, recorded
-from classay.records import AnswerRow, AnyRow, CellRow, EvalRow, PhaseRow, RouteRow, Sums
+from classay.records import (
+    AnswerRow,
+    AnyRow,
+    CellRow,
+    EvalRow,
+    PhaseRow,
+    RouteRow,
+    Sums,
+    TaskRow,
+)
 from classay.suite import Suite
 
 Floats = NDArray[np.float64]
@@ -134,6 +143,19 @@ class Study:
         """Probes of some domains that one cell answered correctly, and how many it was asked."""
         rows = [r for r in run.of(AnswerRow) if r.after == after and r.domain in domains]
         return sum(row.correct for row in rows), len(rows)
+
+    def task(self, name: str, method: str, order: int = 0) -> list[list[TaskRow]]:
+        """How a task of lm-eval was answered, from before training on: one list a seed."""
+        rows = (run.of(TaskRow) for run in self.runs(method, order))
+        return [
+            sorted((r for r in found if r.task == name), key=lambda r: r.after) for found in rows
+        ]
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """The tasks of lm-eval that were asked, in the suite's order."""
+        rows = [row for run in self.cells for row in run.of(TaskRow)]
+        return list(dict.fromkeys(row.task for row in rows))
 
     def routes(self, method: str, order: int = 0) -> list[list[RouteRow]]:
         """How every router sent a method's hold-outs on, at the end: one list a seed."""

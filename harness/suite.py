@@ -129,15 +129,27 @@ class BaseSpec(Strict):
         return self
 
 
+class LmTask(Strict):
+    """A task of lm-evaluation-harness: a YAML file of its form, with its data beside it."""
+
+    path: str  # relative to --data, else to the suite file
+    domain: Name | None = None  # whose adapter answers; none: as on text of no domain
+    limit: Annotated[int, Field(gt=0)] | None = None  # questions, from the first
+    sha256: Hex64 | None = None  # of task and questions; others are refused
+
+
 class Evaluation(Strict):
     """What is measured at every (phase, domain)."""
 
+    # validation is cut from train: what strengths are chosen on, so that no hold-out item is seen
+    scored: Literal["holdout", "validation"] = "holdout"
     items_per_domain: Annotated[int, Field(gt=0)] = 48
     tokens_per_item: Annotated[int, Field(ge=8)] = 128
     batch_items: Annotated[int, Field(gt=0)] = 16
     probes_per_domain: Annotated[int, Field(ge=0)] = 16
     representation_items: Annotated[int, Field(ge=0)] = 4
     routers: list[Name] = []  # at the end of a cell of a method that has an adapter a domain
+    lm_eval: list[LmTask] = []  # asked before training and after every phase
 
 
 class StatisticsPlan(Strict):
@@ -163,6 +175,8 @@ class Suite(Strict):
     training: Training
     adapter: AdapterSpec = AdapterSpec()
     methods: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    candidates: dict[Name, list[Name]] = {}  # of a search: whose settings are tried, and as what
+    chosen_by: Hex64 | None = None  # the identity of the search that chose the settings
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     orders: list[list[Name]] = []  # empty: the order in which the domains are listed
     evaluation: Evaluation = Evaluation()
@@ -201,6 +215,23 @@ class Suite(Strict):
             raise ValueError(
                 f"training.tokens_per_domain is {self.training.tokens_per_domain}, which is not a "
                 f"whole number of steps of batch × block = {step} tokens; use a multiple of {step}"
+            )
+        strangers = {task.domain for task in self.evaluation.lm_eval} - {None, *names}
+        if strangers:
+            raise ValueError(
+                f"evaluation.lm_eval names the domains {sorted(map(str, strangers))}, which are "
+                f"not in stream.domains"
+            )
+        tried = [name for names in self.candidates.values() for name in names]
+        if unknown := sorted(set(tried) - set(self.methods)):
+            raise ValueError(f"candidates names {unknown}, which are not in methods")
+        if doubled := sorted({name for name in tried if tried.count(name) > 1}):
+            raise ValueError(f"candidates {doubled} stand twice; each is tried for one method")
+        counts = {name: len(names) for name, names in self.candidates.items()}
+        if len(set(counts.values())) > 1 or 0 in counts.values():
+            raise ValueError(
+                f"candidates has {counts} settings; every method needs the same number, one or "
+                f"more, or the search favours one"
             )
         if missing := sorted(set(self.statistics.accept) - set(self.methods)):
             raise ValueError(f"statistics.accept names {missing}, which are not in methods")
@@ -250,6 +281,9 @@ class Suite(Strict):
         for domain in [*plain["stream"]["domains"], plain["stream"]["general"]]:
             if domain:
                 domain["source"] = content[f"domain {domain['name']}"]
+        for task in plain["evaluation"]["lm_eval"]:
+            task.pop("path")
+            task.pop("sha256")
         return digest({"suite": plain, "content": dict(content)})
 
 
@@ -308,6 +342,11 @@ def _choose(raw: dict[str, Any], methods: list[str]) -> None:
     if not isinstance(settings, dict):
         return
     raw["methods"] = {name: settings.get(name) for name in methods}
+    tried = raw.get("candidates")
+    if isinstance(tried, dict):
+        raw["candidates"] = {
+            name: names for name, names in tried.items() if set(names or ()) <= set(methods)
+        }
     plan = raw.get("statistics")
     if isinstance(plan, dict) and (accept := plan.get("accept")):
         plan["accept"] = [name for name in accept if name in methods]

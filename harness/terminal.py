@@ -13,6 +13,7 @@ from rich.table import Table
 from classay import registry, runner
 from classay.doctor import Finding
 from classay.errors import InsufficientEvidence
+from classay.evidence.choice import Choice
 from classay.evidence.comparison import Compared, Comparison
 from classay.evidence.noise import Floor, largest
 from classay.evidence.rerun import Judged, Judgement
@@ -171,6 +172,24 @@ def comparison(found: Comparison) -> None:
     if found.left_out:
         seeds = ", ".join(map(str, found.left_out))
         console.print(f"left out, as only one method finished them: seeds {seeds}", soft_wrap=True)
+
+
+def choices(found: list[Choice]) -> None:
+    """What a search tried and what it chose, every setting with its validation loss."""
+    table = Table("method", "tried as", "settings", "validation loss (nats/token)", "")
+    for choice in found:
+        for i, tried in enumerate(choice.tried):
+            loss = "no cell came to its end" if tried.loss is None else f"{tried.loss:.4f}"
+            said = ["chosen"] if tried is choice.chosen else []
+            table.add_row(
+                choice.method if i == 0 else "",
+                tried.name,
+                ", ".join(f"{k}: {v}" for k, v in tried.settings.items()) or "none",
+                loss,
+                "; ".join([*said, *([tried.words] if tried.words else [])]),
+            )
+        table.add_section()
+    _console().print(table)
 
 
 def findings(found: list[Finding]) -> None:

@@ -95,6 +95,9 @@ def _of_a_run(study: Study) -> Cover:
     ]
     methods, said = dict.fromkeys(map(suite.method_of, study.methods)), "DISCLOSURE"
     random = "demonstration: random weights; says nothing about any method"
+    search = "a search: what is called hold-out here are validation records, cut from train"
+    searching = suite.evaluation.scored == "validation"
+    banners = [*([random] if suite.base.demonstration else []), *([search] if searching else [])]
     return Cover(
         suite.title,
         " · ".join(facts),
@@ -105,7 +108,7 @@ def _of_a_run(study: Study) -> Cover:
                 "classay verify RUN",
             ),
         ),
-        random if suite.base.demonstration else "",
+        "; ".join(banners),
         [text for name in methods if (text := getattr(registry.load("method", name), said, ""))],
     )
 

@@ -22,6 +22,10 @@ def build(study: Study, judged: Judged) -> list[Block]:
                     f"{suite.adapter.dropout:g}"),
         ("Verdicts", f"{plan.retention} at a margin of {plan.margin:g}, {100 * plan.level:g} % "
                      f"interval, learning floor {plan.learning_floor:g} nats/token"),
+        ("Scored", "validation records, cut from train; no hold-out item and no probe was seen"
+                   if suite.evaluation.scored == "validation" else "hold-out records and probes"),
+        ("Settings chosen by", Code(suite.chosen_by) if suite.chosen_by else
+                               "the author of the suite; by no recorded search"),
         ("Reference", plan.reference),
         ("Must be found to retain", ", ".join(plan.accept) or "none"),
         ("Seeds", ", ".join(map(str, suite.seeds))),

@@ -324,3 +324,40 @@ def test_the_order_of_the_suite_is_kept_on_disk_whatever_its_alphabet(suite_file
     parts = [sources.load(domain, suite_file.parent) for domain in plan.evaluated()]
     stream.save(stream.build(plan, parts, Characters()), tmp_path / "stream")
     assert list(stream.load(tmp_path / "stream").domains) == ["clock", "oven", "river", "street"]
+
+
+# --- what a search is scored on
+
+
+@pytest.fixture
+def searched(plan, records):
+    settings = plan.evaluation.model_copy(update={"scored": "validation"})
+    # general text has no validation records
+    searching = plan.model_copy(
+        update={
+            "evaluation": settings,
+            "stream": plan.stream.model_copy(update={"general": None}),
+        }
+    )
+    return stream.build(searching, records[:3], Characters())
+
+
+def test_a_search_is_scored_on_validation_records_and_sees_no_hold_out(built, searched):
+    for name, tokens in searched.domains.items():
+        assert set(tokens.holdout.names) == set(built.domains[name].validation.names) != set()
+        assert not set(tokens.holdout.names) & set(built.domains[name].holdout.names)
+        assert tokens.probes == tokens.validation.names == ()
+
+
+def test_a_search_trains_on_the_same_text(built, searched):
+    for name, tokens in searched.domains.items():
+        assert tokens.train.digest == built.domains[name].train.digest
+
+
+def test_a_search_without_validation_records_is_refused(plan, records):
+    settings = plan.evaluation.model_copy(update={"scored": "validation"})
+    kept = plan.stream.model_copy(update={"validation_share": 0.0})
+    searching = plan.model_copy(update={"evaluation": settings, "stream": kept})
+    says = r"none of its 0 validation records .*\n  Raise .*, or stream.validation_share"
+    with pytest.raises(StreamError, match=says):
+        stream.build(searching, records, Characters())

@@ -206,6 +206,9 @@ def test_where_things_lie_and_what_pins_them_is_not_part_of_the_identity(raw, lo
         ("statistics.reference", "naive_lora"),
         ("statistics.accept", ["joint"]),
         ("statistics.noise_draws", 3),
+        ("evaluation.scored", "validation"),
+        ("candidates", {"frozen": ["frozen"]}),
+        ("chosen_by", "a" * 64),
     ],
 )
 def test_every_other_key_changes_the_identity(raw, loaded, key, value):
@@ -249,6 +252,14 @@ def test_choosing_methods_keeps_their_settings_and_drops_what_is_asked_of_the_ot
     ours = loaded(raw, {"methods": ["naive_lora", "joint"]})
     assert ours.methods == {"naive_lora": {}, "joint": {"weight": 3}}
     assert ours.statistics.accept == ["joint"]
+
+
+def test_choosing_methods_keeps_the_candidates_that_are_all_there(raw, loaded):
+    raw["methods"] = {"a": {"method": "ewc"}, "b": {"method": "ewc"}, "c": {"method": "lwf"}}
+    raw["methods"]["d"] = {"method": "lwf"}
+    raw["candidates"] = {"ewc": ["a", "b"], "lwf": ["c", "d"]}
+    raw["statistics"] = {}
+    assert loaded(raw, {"methods": ["a", "b", "c"]}).candidates == {"ewc": ["a", "b"]}
 
 
 def test_a_method_that_the_file_does_not_list_can_be_chosen(raw, loaded):
@@ -334,6 +345,19 @@ def test_a_key_that_nobody_knows_is_named_with_its_path(raw, loaded, parent):
             r"statistics\.accept names \['ewc'\], which are not in meth",
         ),
         ("methods", {}, r"methods: .* at least 1 item"),
+        ("candidates", {"ewc": ["ewc_1"]}, r"candidates names \['ewc_1'\], which are not in meth"),
+        (
+            "candidates",
+            {"frozen": ["frozen", "joint"], "naive_lora": ["naive_lora"]},
+            r"candidates has \{'frozen': 2, 'naive_lora': 1\} settings; every method needs t",
+        ),
+        ("candidates", {"frozen": []}, r"candidates has \{'frozen': 0\} settings; .* one or more"),
+        (
+            "candidates",
+            {"frozen": ["frozen"], "joint": ["frozen"]},
+            r"candidates \['frozen'\] stand twice; each is tried for one method",
+        ),
+        ("chosen_by", "a search", r"chosen_by: .* \(found 'a search'\)"),
         ("stream.validation_share", 1.5, r"stream\.validation_share: .* \(found 1\.5\)"),
         ("stream.block", 7, r"stream\.block: .* \(found 7\)"),
         ("stream.domains.0.loss_on", "some", r"loss_on: .*'all' or 'completion' \(found 'some'\)"),
