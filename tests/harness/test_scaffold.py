@@ -15,6 +15,7 @@ import yaml
 from classay import scaffold
 from classay.errors import ConfigError, UnknownName
 
+PLUGIN = Path(__file__).parents[1] / "plugin"
 run_extra = pytest.mark.skipif(find_spec("torch") is None, reason="trains, and torch is absent")
 
 
@@ -69,6 +70,14 @@ def test_what_is_written_and_what_is_said(tmp_path):
         text = path.read_text()
         assert "$" not in text, path
         assert "pulled_back" in text or "PulledBack" in text, path
+
+
+def test_the_plug_in_that_the_conformance_tests_run_over_is_what_is_written(tmp_path):
+    # so that the templates obey every law
+    for path in scaffold.write("method", "plugged_in", tmp_path).files:
+        assert (PLUGIN / path.relative_to(tmp_path)).read_text() == path.read_text(), (
+            "write it anew: classay new method plugged_in --into tests/plugin"
+        )
 
 
 def test_without_a_folder_it_is_written_here(tmp_path, monkeypatch):
