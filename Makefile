@@ -1,10 +1,11 @@
 # make quickstart   the whole road on a built-in world, in a few minutes; no model and no network needed
 # make soundness    is a forensic check ever wrong about an honest text? 10,000 texts a check
+# make docs         the pages of docs/methods, from the methods and from what is measured of them
 # make test         lint, types, layers, and the tests on the wheel; CI adds the quickstart
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: quickstart test install soundness
+.PHONY: quickstart test install soundness docs
 
 install: .venv/installed
 
@@ -18,6 +19,10 @@ quickstart: .venv/installed
 
 soundness: .venv/installed
 	$(BIN)/python -P benchmarks/claims/tables.py --draws 10000
+
+docs: .venv/installed
+	$(BIN)/python -P docs/measure.py
+	$(BIN)/python -P docs/generate.py
 
 test: .venv/tox
 	.venv/tox/bin/tox

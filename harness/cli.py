@@ -419,6 +419,26 @@ def recompute(
 
 
 @app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="method.")],
+    name: Annotated[str, typer.Argument(help="What a suite will call it.")],
+    into: Annotated[
+        Path | None, typer.Option("--into", help="The package's folder; classay_NAME here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a method of your own: a package that installs, passes its tests and can be run."""
+    from classay import scaffold
+
+    made = scaffold.write(kind, name, into)
+    if as_json:
+        print(json.dumps({"written": [str(path) for path in made.files], "next": made.steps}))
+    else:
+        written = "\n".join(f"wrote {path}" for path in made.files)
+        print(f"{written}\n\nNext:", *made.steps, sep="\n  ")
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """What is installed, and whether this machine can run cells."""
     from classay import doctor as examination

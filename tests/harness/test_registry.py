@@ -1,5 +1,6 @@
 import sys
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ def test_names_are_those_of_the_files_and_packages(kind):
     folder = Path(import_module(registry.PACKAGES[kind]).__path__[0])
     files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
     packages = {path.parent.name for path in folder.glob("*/__init__.py")}
-    assert registry.names(kind) == sorted(files | packages)
+    plugged = {point.name for point in entry_points(group=registry.GROUPS[kind])}
+    assert registry.names(kind) == sorted(files | packages | plugged)
 
 
 def test_the_references_are_among_the_methods():
