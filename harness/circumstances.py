@@ -40,6 +40,7 @@ LIBRARIES = (
     "tokenizers",
     "safetensors",
     "numpy",
+    "scipy",
 )
 # Left of the ledger: a change here can change a fact. What judges can change without touching one.
 FACTUAL = (

@@ -112,7 +112,8 @@ def _routed(suite: Suite) -> int:
     ::
 
         T · Σ_k (items + (1 + choices) · probes) · L      under the adapter of each of T domains
-        + Σ_k (items + probes) · L + T · ROWS · block     features of the base alone, and centroids
+        + Σ_k (items + probes) · L + T · ROWS · block     features of the base alone, and of the
+                                                          rows that routers are fitted to
     """
     domains, evaluation = suite.stream.domains, suite.evaluation
     rows = len(domains) * sum(_rows(suite, domain, prompts=1) for domain in domains)

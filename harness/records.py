@@ -107,6 +107,7 @@ class RouteRow(Row):
     sent: dict[str, int]  # domain of the adapter -> hold-out items
     total: Sums  # each item under the adapter that it was sent to
     answers: list[RoutedAnswer] = []  # in no table of ordinary answers
+    kept_bytes: int | None = None  # that the router keeps of all training text
 
 
 class AnswerRow(Row):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,32 @@ from classay.packing import IGNORED
 from classay.prompts import Prompts, prompts
 from classay.records import RoutedAnswer, RouteRow, Sums
 from classay.router import ORACLE, answering
-from classay.routers import Evidence
+from classay.routers import Decision, Evidence, Floats, Kept, decide, fitted
+from classay.seeding import Seeds
+from classay.stream import Tokens
 
 if TYPE_CHECKING:
     from classay.bench import Bench
 
-ROWS = 64  # of training text that a centroid is made from
-Floats = NDArray[np.float64]
+ROWS = 64  # of each domain's training text that routers are fitted to
+
+
+class _Asked(NamedTuple):
+    """The hold-out items and probes of one domain, and what every adapter makes of them."""
+
+    own: int
+    tokens: Tokens
+    features: Floats  # (items, d)
+    looks: Floats  # (probes, d), of the prompts
+    nats: Floats  # (items, T)
+    surprise: Floats  # (probes, T), nats per token of the prompts
+    right: NDArray[np.bool_]  # (probes, T)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Tokens that are scored, (items,)."""
+        found: NDArray[np.int64] = (self.tokens.holdout.labels[:, 1:] != IGNORED).sum(axis=1)
+        return found
 
 
 def routed(bench: Bench, method: Method, after: int, learned: Sequence[str]) -> list[RouteRow]:
@@ -34,52 +54,77 @@ def routed(bench: Bench, method: Method, after: int, learned: Sequence[str]) -> 
              each under the one that it was sent to, and the same of the probes and their answers
     choices  a router sees of a probe the prompt alone; every adapter is asked once, whatever the
              number of routers, in the batches of the ordinary evaluation, so that the oracle's
-             answers are the ordinary ones to the bit
+             answers are the ordinary ones to the bit; a router that is fitted sees the first
+             blocks of each domain's training text, which need not be among those offered
     """
     names, scorer = list(learned), bench.scorer
+    routers = {name: registry.load("router", name) for name in bench.suite.evaluation.routers}
     domains = [bench.stream.domains[name] for name in names]
     said = [prompts(tokens.probes, tokens.probe_rows) for tokens in domains]
     with _base_alone(method):
-        centroids = np.stack([_centroid(bench, name) for name in names])
+        rows = tuple(_training(scorer, tokens) for tokens in domains)
         features = [evaluate.features(scorer, d.holdout.ids, d.holdout.lengths) for d in domains]
-        looks = [_features(scorer, prompt, centroids.shape[1]) for prompt in said]
-    rows = []
+        looks = [_features(scorer, prompt, rows[0].shape[1]) for prompt in said]
+    kept = {name: fitted(router, rows) for name, router in routers.items()}
+    found = []
     for own, tokens in enumerate(domains):
         nats = np.empty((len(tokens.holdout.names), len(names)))
-        asked = np.empty((len(tokens.probes), len(names)))
-        right = np.empty(asked.shape, np.bool_)
+        surprise = np.empty((len(tokens.probes), len(names)))
+        right = np.empty(surprise.shape, np.bool_)
         for k, name in enumerate(names):
             with answering(method, ORACLE, name):
                 nats[:, k] = evaluate.score(scorer, tokens.holdout)
-                asked[:, k] = _nats_per_token(scorer, said[own])
+                surprise[:, k] = _nats_per_token(scorer, said[own])
                 right[:, k] = evaluate.answered(scorer, tokens)
-        counts = (tokens.holdout.labels[:, 1:] != IGNORED).sum(axis=1)
-        items = Evidence(own, nats / counts[:, None], features[own], centroids)
-        questions = Evidence(own, asked, looks[own], centroids)
-        for router in bench.suite.evaluation.routers:
-            choose = registry.load("router", router).choose
-            sent = choose(items)
-            total = Sums(
-                nats=float(nats[np.arange(len(sent)), sent].sum()),
-                tokens=int(counts.sum()),
-                bytes=int(sum(tokens.holdout.bytes)),
-                items=len(sent),
-            )
-            to = choose(questions) if tokens.probes else []
-            rows.append(
-                RouteRow(
-                    after=after,
-                    domain=names[own],
-                    router=router,
-                    sent={name: int((sent == k).sum()) for k, name in enumerate(names)},
-                    total=total,
-                    answers=[
-                        RoutedAnswer(item=probe.name, to=names[k], correct=bool(right[i, k]))
-                        for i, (probe, k) in enumerate(zip(tokens.probes, to, strict=True))
-                    ],
-                )
-            )
-    return rows
+        asked = _Asked(own, tokens, features[own], looks[own], nats, surprise, right)
+        for name, router in routers.items():
+            items, questions = _decided(router, name, asked, kept[name], bench.seeds)
+            size = sum(array.nbytes for array in kept[name])
+            found.append(_row(after, name, names, asked, items, questions, size))
+    return found
+
+
+def _decided(
+    router: ModuleType, name: str, asked: _Asked, kept: Kept, seeds: Seeds
+) -> tuple[Decision, Decision]:
+    """What a router makes of a domain's items, and of its probes."""
+
+    def drawn(kind: str) -> np.random.Generator:
+        return seeds.generator("router", name, kind, asked.tokens.name)
+
+    per_token = asked.nats / asked.counts[:, None]
+    items = Evidence(asked.own, per_token, asked.features, kept, drawn("items"))
+    questions = Evidence(asked.own, asked.surprise, asked.looks, kept, drawn("probes"))
+    return decide(router, items), decide(router, questions)
+
+
+def _row(
+    after: int,
+    router: str,
+    names: Sequence[str],
+    asked: _Asked,
+    items: Decision,
+    questions: Decision,
+    kept_bytes: int,
+) -> RouteRow:
+    tokens = asked.tokens
+    return RouteRow(
+        after=after,
+        domain=tokens.name,
+        router=router,
+        sent={to: int((items.to == k).sum()) for k, to in enumerate(names)},
+        total=Sums(
+            nats=float(asked.nats[np.arange(len(items.to)), items.to].sum()),
+            tokens=int(asked.counts.sum()),
+            bytes=int(sum(tokens.holdout.bytes)),
+            items=len(items.to),
+        ),
+        answers=[
+            RoutedAnswer(item=probe.name, to=names[k], correct=bool(asked.right[i, k]))
+            for i, (probe, k) in enumerate(zip(tokens.probes, questions.to, strict=True))
+        ],
+        kept_bytes=kept_bytes,
+    )
 
 
 def _base_alone(method: Method) -> ExitStack:
@@ -91,12 +136,10 @@ def _base_alone(method: Method) -> ExitStack:
     return state
 
 
-def _centroid(bench: Bench, domain: str) -> Floats:
-    ids = bench.stream.domains[domain].train.ids[:ROWS]
-    lengths = np.full(len(ids), ids.shape[1])
-    mean = evaluate.features(bench.scorer, ids, lengths).mean(axis=0)
-    unit: Floats = mean / np.linalg.norm(mean)
-    return unit
+def _training(scorer: Scorer, tokens: Tokens) -> Floats:
+    """The features of a domain's first blocks of training text, (n, d)."""
+    ids = tokens.train.ids[:ROWS]
+    return evaluate.features(scorer, ids, np.full(len(ids), ids.shape[1]))
 
 
 def _features(scorer: Scorer, said: Prompts, width: int) -> Floats:

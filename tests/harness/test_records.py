@@ -56,6 +56,7 @@ EXAMPLES = {
         "sent": {"river": 7, "oven": 1},
         "total": SUMS,
         "answers": [{"item": "p", "to": "oven", "correct": True}],
+        "kept_bytes": 2048,
     },
     "answer": {
         "after": 0,
@@ -181,6 +182,7 @@ def test_rows_that_were_written_before_a_field_was_there_are_read():
         ("phase", "structures"),
         ("cell", "runs"),
         ("route", "answers"),
+        ("route", "kept_bytes"),
     ):
         old = {key: value for key, value in EXAMPLES[kind].items() if key != field}
         assert not getattr(ROW.validate_python({"kind": kind, **old}), field)

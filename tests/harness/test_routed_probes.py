@@ -15,11 +15,12 @@ from classay.evaluate import Scorer
 from classay.layout import RunFolder
 from classay.packing import IGNORED, Batch, Items, Probe
 from classay.routing import routed
+from classay.seeding import Seeds
 from classay.stream import Tokens
 
 # over four tokens; 0 begins every text. Between 2 and 3, river says 2 and oven says 3
 SHARES = {"river": (0.1, 0.4, 0.3, 0.2), "oven": (0.1, 0.2, 0.3, 0.4)}
-ROUTERS = ("oracle", "nearest_centroid", "likelihood")
+ROUTERS = ("oracle", "nearest_centroid", "likelihood", "logistic_regression")
 
 
 class Adapted(torch.nn.Module):
@@ -73,6 +74,7 @@ def bench(folder, *domains: Tokens, routers=ROUTERS):
     return SimpleNamespace(
         scorer=Scorer(RunFolder(folder), model, 3, "cpu"),
         stream=SimpleNamespace(domains={tokens.name: tokens for tokens in domains}),
+        seeds=Seeds(0),
         suite=SimpleNamespace(evaluation=SimpleNamespace(routers=routers)),
     )
 
@@ -114,6 +116,19 @@ def test_where_each_question_goes_and_what_is_answered_there_by_hand(two):
     assert [each.item for each in found["likelihood", "oven"].answers] == ["oven-0", "oven-1"]
 
 
+def test_the_logistic_regression_is_fitted_to_the_training_text_alone(two):
+    found = go(two)
+    # rows of 1s for river and of 3s for oven: "1" is river's and "3 3" oven's; token 0 is neither,
+    # and lies as far from the one as from the other
+    assert told(found["logistic_regression", "river"])[:2] == [("river", True), ("oven", False)]
+    assert told(found["logistic_regression", "oven"])[0] == ("oven", False)
+    other = two.stream.domains["oven"]
+    two.stream.domains["oven"] = replace(other, holdout=rows([0, 3, 3, 3]))
+    assert told(go(two)["logistic_regression", "river"]) == told(
+        found["logistic_regression", "river"]
+    )
+
+
 def test_hold_outs_are_sent_by_their_own_text(two):
     found = go(two)
     # the hold-out of both is "1"
@@ -146,7 +161,7 @@ def test_every_adapter_is_asked_once_whatever_the_number_of_routers(tmp_path):
 
 def test_a_domain_without_probes_has_no_answers(tmp_path):
     found = go(bench(tmp_path, domain("river", 1), domain("oven", 3, [0, 3])))
-    assert [found[router, "river"].answers for router in ROUTERS] == [[], [], []]
+    assert [found[router, "river"].answers for router in ROUTERS] == [[]] * len(ROUTERS)
     assert len(found["likelihood", "oven"].answers) == 1
 
 

@@ -17,8 +17,9 @@ from classay.provenance.verify import same_facts
 from classay.records import AnswerRow, RouteRow
 from classay.registry import check
 from classay.reports.sections import routing
+from classay.stream import load
 
-ROUTERS = ["oracle", "nearest_centroid", "likelihood"]
+ROUTERS = ["oracle", "nearest_centroid", "likelihood", "logistic_regression"]
 
 
 @pytest.fixture
@@ -55,6 +56,21 @@ def test_routed_losses_are_those_of_the_adapters_that_answered(run):
             assert sum(by[router, domain].sent.values()) == measured.items
         # it takes the least of every item's losses
         assert by["likelihood", domain].total.nats <= oracle.total.nats + 1e-9
+
+
+def test_the_bytes_that_a_router_keeps_are_charged_by_hand(run):
+    found = run()
+    blocks = [
+        len(t.train.ids) for n, t in load(found.folder.stream).domains.items() if n != "street"
+    ]
+    rows, domains, d = sum(min(n, 64) for n in blocks), 3, 16
+    kept = {row.router: row.kept_bytes for row in found.routes("frozen")[0]}
+    assert kept == {
+        "oracle": 0,
+        "likelihood": 0,
+        "nearest_centroid": 8 * domains * d,
+        "logistic_regression": 8 * (rows + domains) * (d + 1),
+    }
 
 
 def test_the_oracle_gives_the_ordinary_answers_item_by_item(run):
@@ -95,14 +111,14 @@ def test_the_report_counts_where_the_items_went(run):
     found = run()
     blocks = routing.build(found, judge(found))
     (confusion,) = [block for block in blocks if block.kind == "details"]
-    titles = ["Oracle", "Nearest centroid", "Likelihood"]
+    titles = ["Oracle", "Nearest centroid", "Likelihood", "Logistic regression"]
     assert [t.caption.split(":")[0] for t in confusion.blocks] == titles * 2
-    for kind, table in (("items", confusion.blocks[0]), ("probes", confusion.blocks[3])):
+    for kind, table in (("items", confusion.blocks[0]), ("probes", confusion.blocks[len(titles)])):
         whole = table.caption.split()
         assert whole[1] == whole[3]  # the oracle never errs
         assert whole[4] == kind
     # three domains of three probes
-    assert confusion.blocks[3].caption.startswith("Oracle: 9 of 9 probes")
+    assert confusion.blocks[len(titles)].caption.startswith("Oracle: 9 of 9 probes")
     (said,) = routing.build(run("plain", []), judge(run("plain", [])))
     assert said.text.startswith("No method of this run was scored under a router")
 

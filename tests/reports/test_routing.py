@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,10 @@ def answers(domain: str, router: str) -> list[RoutedAnswer]:
     ]
 
 
-def routes(asked: bool) -> list[RouteRow]:
+KEPT = {"oracle": 0, "nearest_centroid": 6144}
+
+
+def routes(asked: bool, kept: Mapping[str, int | None]) -> list[RouteRow]:
     return [
         RouteRow(
             after=2,
@@ -34,6 +38,7 @@ def routes(asked: bool) -> list[RouteRow]:
             sent={to: 8 * (to == domain) for to in DOMAINS},
             total=Sums(nats=2000.0, tokens=1000, bytes=4000, items=8),
             answers=answers(domain, router) if asked else [],
+            kept_bytes=kept[router],
         )
         for domain in DOMAINS
         for router in ("oracle", "nearest_centroid")
@@ -42,10 +47,10 @@ def routes(asked: bool) -> list[RouteRow]:
 
 @pytest.fixture
 def study(build):
-    def make(asked: bool = True, **more):
+    def make(asked: bool = True, kept=KEPT, **more):
         made = build({"evaluation.routers": ["oracle", "nearest_centroid"]}, **more)
         cells = [
-            replace(record, rows=(*record.rows[:-1], *routes(asked), record.rows[-1]))
+            replace(record, rows=(*record.rows[:-1], *routes(asked, kept), record.rows[-1]))
             if record.cell.method == "frozen" and record.state == "done"
             else record
             for record in made.cells
@@ -74,6 +79,16 @@ def test_right_and_asked_by_seed_with_wilson_by_hand(study):
     assert [cell.second.text for cell in oracle[2:]] == [f"[75.8, 100.0]{NBSP}%"] * 3
     assert [cell.first.text for cell in centroid[2:]] == ["9 / 12"] * 3
     assert [cell.second.text for cell in centroid[2:]] == [f"[46.8, 91.1]{NBSP}%"] * 3
+
+
+def test_what_a_router_keeps_stands_beside_its_losses(study):
+    made = study()
+    losses, _, _ = tables(routing.build(made, judge(made)))
+    assert losses.header[-1] == "Bytes kept"
+    assert [row[-1].text for row in losses.rows] == ["0", "6,144"]
+    older = study(kept=dict.fromkeys(KEPT))
+    losses, _, _ = tables(routing.build(older, judge(older)))
+    assert [row[-1] for row in losses.rows] == ["not recorded"] * 2
 
 
 def test_the_confusion_of_probes_stands_beside_that_of_items(study):
