@@ -88,12 +88,15 @@ class EvalRow(Row):
     ablation: str | None = None  # the mechanism that was off; such a row is in no loss matrix
 
 
+BASE_ALONE = "base alone"  # stands for no adapter; the blank keeps it from being a domain's name
+
+
 class RoutedAnswer(BaseModel):
     """One probe, answered with the adapter that a router chose by its prompt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     item: str  # as in its answer rows
-    to: str  # domain of the adapter
+    to: str  # domain of the adapter, or BASE_ALONE
     correct: bool
 
 
@@ -104,8 +107,8 @@ class RouteRow(Row):
     after: int
     domain: str
     router: str
-    sent: dict[str, int]  # domain of the adapter -> hold-out items
-    total: Sums  # each item under the adapter that it was sent to
+    sent: dict[str, int]  # domain of the adapter -> hold-out items; BASE_ALONE where it has some
+    total: Sums  # each item under what it was sent to
     answers: list[RoutedAnswer] = []  # in no table of ordinary answers
     kept_bytes: int | None = None  # that the router keeps of all training text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +15,9 @@ from classay.evaluate import Scorer
 from classay.method import Method
 from classay.packing import IGNORED
 from classay.prompts import Prompts, prompts
-from classay.records import RoutedAnswer, RouteRow, Sums
+from classay.records import BASE_ALONE, RoutedAnswer, RouteRow, Sums
 from classay.router import ORACLE, answering
-from classay.routers import Decision, Evidence, Floats, Kept, decide, fitted
+from classay.routers import BASE, Decision, Evidence, Floats, Kept, decide, fitted
 from classay.seeding import Seeds
 from classay.stream import Tokens
 
@@ -34,9 +34,11 @@ class _Asked(NamedTuple):
     tokens: Tokens
     features: Floats  # (items, d)
     looks: Floats  # (probes, d), of the prompts
-    nats: Floats  # (items, T)
+    # the last column of these is the base alone, which BASE points to from the end; nan where no
+    # router can choose it
+    nats: Floats  # (items, T + 1)
+    right: NDArray[np.bool_]  # (probes, T + 1)
     surprise: Floats  # (probes, T), nats per token of the prompts
-    right: NDArray[np.bool_]  # (probes, T)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -51,7 +53,8 @@ def routed(bench: Bench, method: Method, after: int, learned: Sequence[str]) -> 
     method   with an adapter a domain
     after    the phase that was just learned
     returns  one row a domain and router: which adapters the items were sent to and the nats of
-             each under the one that it was sent to, and the same of the probes and their answers
+             each under the one that it was sent to, and the same of the probes and their answers;
+             for a router that uses it, under the base alone, which is asked once as an adapter is
     choices  a router sees of a probe the prompt alone; every adapter is asked once, whatever the
              number of routers, in the batches of the ordinary evaluation, so that the oracle's
              answers are the ordinary ones to the bit; a router that is fitted sees the first
@@ -65,18 +68,20 @@ def routed(bench: Bench, method: Method, after: int, learned: Sequence[str]) -> 
         rows = tuple(_training(scorer, tokens) for tokens in domains)
         features = [evaluate.features(scorer, d.holdout.ids, d.holdout.lengths) for d in domains]
         looks = [_features(scorer, prompt, rows[0].shape[1]) for prompt in said]
+        base = [_answers(scorer, tokens) for tokens in domains] if _use_base(routers) else None
     kept = {name: fitted(router, rows) for name, router in routers.items()}
     found = []
     for own, tokens in enumerate(domains):
-        nats = np.empty((len(tokens.holdout.names), len(names)))
+        nats = np.full((len(tokens.holdout.names), len(names) + 1), np.nan)
+        right = np.zeros((len(tokens.probes), len(names) + 1), np.bool_)
         surprise = np.empty((len(tokens.probes), len(names)))
-        right = np.empty(surprise.shape, np.bool_)
+        if base is not None:
+            nats[:, BASE], right[:, BASE] = base[own]
         for k, name in enumerate(names):
             with answering(method, ORACLE, name):
-                nats[:, k] = evaluate.score(scorer, tokens.holdout)
+                nats[:, k], right[:, k] = _answers(scorer, tokens)
                 surprise[:, k] = _nats_per_token(scorer, said[own])
-                right[:, k] = evaluate.answered(scorer, tokens)
-        asked = _Asked(own, tokens, features[own], looks[own], nats, surprise, right)
+        asked = _Asked(own, tokens, features[own], looks[own], nats, right, surprise)
         for name, router in routers.items():
             items, questions = _decided(router, name, asked, kept[name], bench.seeds)
             size = sum(array.nbytes for array in kept[name])
@@ -92,7 +97,7 @@ def _decided(
     def drawn(kind: str) -> np.random.Generator:
         return seeds.generator("router", name, kind, asked.tokens.name)
 
-    per_token = asked.nats / asked.counts[:, None]
+    per_token = asked.nats[:, :BASE] / asked.counts[:, None]
     items = Evidence(asked.own, per_token, asked.features, kept, drawn("items"))
     questions = Evidence(asked.own, asked.surprise, asked.looks, kept, drawn("probes"))
     return decide(router, items), decide(router, questions)
@@ -107,12 +112,13 @@ def _row(
     questions: Decision,
     kept_bytes: int,
 ) -> RouteRow:
-    tokens = asked.tokens
+    tokens, to_base = asked.tokens, int((items.to == BASE).sum())
     return RouteRow(
         after=after,
         domain=tokens.name,
         router=router,
-        sent={to: int((items.to == k).sum()) for k, to in enumerate(names)},
+        sent={to: int((items.to == k).sum()) for k, to in enumerate(names)}
+        | ({BASE_ALONE: to_base} if to_base else {}),
         total=Sums(
             nats=float(asked.nats[np.arange(len(items.to)), items.to].sum()),
             tokens=int(asked.counts.sum()),
@@ -120,7 +126,11 @@ def _row(
             items=len(items.to),
         ),
         answers=[
-            RoutedAnswer(item=probe.name, to=names[k], correct=bool(asked.right[i, k]))
+            RoutedAnswer(
+                item=probe.name,
+                to=BASE_ALONE if k == BASE else names[k],
+                correct=bool(asked.right[i, k]),
+            )
             for i, (probe, k) in enumerate(zip(tokens.probes, questions.to, strict=True))
         ],
         kept_bytes=kept_bytes,
@@ -134,6 +144,15 @@ def _base_alone(method: Method) -> ExitStack:
         state.enter_context(mechanism)
     state.enter_context(method.adapters.answering(None))
     return state
+
+
+def _use_base(routers: Mapping[str, ModuleType]) -> bool:
+    return any(getattr(router, "USES_BASE_ALONE", False) for router in routers.values())
+
+
+def _answers(scorer: Scorer, tokens: Tokens) -> tuple[Floats, list[bool]]:
+    """Nats of every hold-out item and whether each probe is answered, in the model's state."""
+    return evaluate.score(scorer, tokens.holdout), evaluate.answered(scorer, tokens)
 
 
 def _training(scorer: Scorer, tokens: Tokens) -> Floats:

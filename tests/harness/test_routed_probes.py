@@ -20,7 +20,7 @@ from classay.stream import Tokens
 
 # over four tokens; 0 begins every text. Between 2 and 3, river says 2 and oven says 3
 SHARES = {"river": (0.1, 0.4, 0.3, 0.2), "oven": (0.1, 0.2, 0.3, 0.4)}
-ROUTERS = ("oracle", "nearest_centroid", "likelihood", "logistic_regression")
+ROUTERS = ("oracle", "nearest_centroid", "likelihood", "logistic_regression", "uniform")
 
 
 class Adapted(torch.nn.Module):
@@ -135,6 +135,39 @@ def test_hold_outs_are_sent_by_their_own_text(two):
     for own in ("river", "oven"):
         assert found["likelihood", own].sent == {"river": 1, "oven": 0}
         assert found["likelihood", own].total.nats == pytest.approx(-np.log(0.4))
+
+
+def test_the_base_alone_answers_where_there_is_no_router_by_hand(tmp_path):
+    river = domain("river", 1, [0, 1], [0, 3, 3], [0])
+    oven = domain("oven", 3, [0, 3], [0])
+    read = []
+    for routers in (ROUTERS, (*ROUTERS, "none")):
+        made = bench(tmp_path, river, oven, routers=routers)
+        found = go(made)
+        read.append(made.scorer.model.read)
+    # it has no adapter, which makes all four tokens equal: ln 4 of "1"; of equal choices the first,
+    # which is right
+    for own, probes in (("river", 3), ("oven", 2)):
+        assert found["none", own].sent == {"river": 0, "oven": 0, "base alone": 1}
+        assert found["none", own].total.nats == pytest.approx(np.log(4))
+        assert told(found["none", own]) == [("base alone", True)] * probes
+        assert "base alone" not in found["uniform", own].sent
+    # asked once: 2 hold-outs, and 6 and 4 rows of choices in batches of 3
+    assert read[1] - read[0] == 2 + 2 + 2
+
+
+def test_uniform_answers_with_the_adapter_that_was_drawn(two):
+    found = go(two)
+    for own, tokens in two.stream.domains.items():
+        # river takes 2, which is right, and oven 3
+        assert all(correct == (to == "river") for to, correct in told(found["uniform", own]))
+        drawn = [
+            two.seeds.generator("router", "uniform", kind, own).integers(2, size=n).tolist()
+            for kind, n in (("items", 1), ("probes", len(tokens.probes)))
+        ]
+        names = list(two.stream.domains)
+        assert [to for to, _ in told(found["uniform", own])] == [names[k] for k in drawn[1]]
+        assert found["uniform", own].sent[names[drawn[0][0]]] == 1
 
 
 def test_which_choice_is_right_changes_no_way(two):

@@ -14,18 +14,26 @@ from classay.evidence.rerun import judge
 from classay.prepare import Options, prepare
 from classay.provenance import manifest
 from classay.provenance.verify import same_facts
-from classay.records import AnswerRow, RouteRow
+from classay.records import AnswerRow, EvalRow, RouteRow
 from classay.registry import check
 from classay.reports.sections import routing
 from classay.stream import load
 
-ROUTERS = ["oracle", "nearest_centroid", "likelihood", "logistic_regression"]
+TITLES = {
+    "oracle": "Oracle",
+    "nearest_centroid": "Nearest centroid",
+    "likelihood": "Likelihood",
+    "logistic_regression": "Logistic regression",
+    "uniform": "Uniform",
+    "none": "Base alone",
+}
+ROUTERS = list(TITLES)
 
 
 @pytest.fixture
 def run(suite_file, tiny_base, tmp_path):
-    def go(out: str = "runs", routers=ROUTERS):
-        plain = yaml.safe_load(suite_file.read_text())
+    def go(out: str = "runs", routers=ROUTERS, **changes):
+        plain = yaml.safe_load(suite_file.read_text()) | changes
         plain.setdefault("evaluation", {})["routers"] = routers
         path = suite_file.with_name("routed.yaml")
         path.write_text(yaml.safe_dump(plain))
@@ -68,6 +76,8 @@ def test_the_bytes_that_a_router_keeps_are_charged_by_hand(run):
     assert kept == {
         "oracle": 0,
         "likelihood": 0,
+        "uniform": 0,
+        "none": 0,
         "nearest_centroid": 8 * domains * d,
         "logistic_regression": 8 * (rows + domains) * (d + 1),
     }
@@ -94,6 +104,32 @@ def test_the_oracle_gives_the_ordinary_answers_item_by_item(run):
                 assert each.to != domain or each.correct == told.correct
 
 
+def test_without_a_router_the_base_answers_as_before_training_to_the_bit(run):
+    policies = ("live", "snapshot", "freeze_after_first")
+    arms = {p: {"method": "crma", "preset": "strong", "policy": p} for p in policies}
+    found = run(routers=["none"], methods={"frozen": {}, **arms})
+    for method in found.methods:
+        (rows,), (cell,) = found.routes(method), found.runs(method)
+        assert [row.domain for row in rows] == found.orders[0]
+        for row in rows:
+            before = [
+                e
+                for e in cell.of(EvalRow)
+                if (e.after, e.domain, e.split) == (-1, row.domain, "holdout")
+            ]
+            assert row.total == before[0].total
+            assert row.sent == dict.fromkeys(found.orders[0], 0) | {
+                "base alone": before[0].total.items
+            }
+            answers = {
+                a.item: a.correct
+                for a in cell.of(AnswerRow)
+                if (a.after, a.domain) == (-1, row.domain)
+            }
+            assert {each.item: each.correct for each in row.answers} == answers
+            assert {each.to for each in row.answers} == {"base alone"}
+
+
 def test_a_method_with_one_adapter_is_not_routed_and_no_loss_matrix_changes(run):
     routed, plain = run("routed"), run("plain", [])
     assert routed.routes("naive_lora") == [[]]
@@ -111,12 +147,19 @@ def test_the_report_counts_where_the_items_went(run):
     found = run()
     blocks = routing.build(found, judge(found))
     (confusion,) = [block for block in blocks if block.kind == "details"]
-    titles = ["Oracle", "Nearest centroid", "Likelihood", "Logistic regression"]
+    titles = list(TITLES.values())
     assert [t.caption.split(":")[0] for t in confusion.blocks] == titles * 2
     for kind, table in (("items", confusion.blocks[0]), ("probes", confusion.blocks[len(titles)])):
         whole = table.caption.split()
         assert whole[1] == whole[3]  # the oracle never errs
         assert whole[4] == kind
+    # no adapter is a column of its own, of that router alone
+    base = titles.index("Base alone")
+    assert [t.header[-1] for t in confusion.blocks[base - 1 : base + 1]] == [
+        "to clock",
+        "base alone",
+    ]
+    assert confusion.blocks[base].caption.endswith("adapter, 18 to none")
     # three domains of three probes
     assert confusion.blocks[len(titles)].caption.startswith("Oracle: 9 of 9 probes")
     (said,) = routing.build(run("plain", []), judge(run("plain", [])))

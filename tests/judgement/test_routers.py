@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from classay import registry
-from classay.routers import Evidence, decide, fitted
+from classay.routers import BASE, Evidence, decide, fitted
 from classay.seeding import Seeds
 
-BUILT_IN = ("likelihood", "logistic_regression", "nearest_centroid", "oracle")
+LOOKING = ("likelihood", "logistic_regression", "nearest_centroid")
+BUILT_IN = (*LOOKING, "none", "oracle", "uniform")
 # three items of domain 1 among three domains
 NATS = np.array([[2.0, 1.0, 3.0], [1.0, 1.5, 2.0], [4.0, 4.0, 3.9]])
 FEATURES = np.array([[0.0, 1.0], [1.0, 0.0], [0.6, 0.8]])
@@ -45,6 +46,7 @@ def sent(name, **more):
         ("nearest_centroid", [1, 0, 1]),
         ("likelihood", [1, 0, 2]),
         ("logistic_regression", [1, 0, 1]),
+        ("none", [BASE, BASE, BASE]),
     ],
 )
 def test_where_three_items_go_by_hand(router, expected):
@@ -59,6 +61,7 @@ def test_where_three_items_go_by_hand(router, expected):
         ("nearest_centroid", [0, 0, 1]),
         ("likelihood", [0, 0, 2]),
         ("logistic_regression", [0, 0, 1]),
+        ("none", [BASE, BASE, BASE]),
     ],
 )
 def test_an_item_of_which_nothing_is_known_goes_to_the_first_domain(router, expected):
@@ -75,7 +78,8 @@ def test_every_router_follows_the_contract(name):
     assert hasattr(router, "UNIT") == hasattr(router, "scores")
     to = decide(router, evidence(router, own=2)).to
     assert to.shape == (3,)
-    assert set(to.tolist()) <= {0, 1, 2}
+    base = {BASE} if getattr(router, "USES_BASE_ALONE", False) else set()
+    assert set(to.tolist()) <= {0, 1, 2} | base
     assert decide(router, evidence(router, nats=NATS[:0], features=FEATURES[:0])).to.shape == (0,)
 
 
@@ -84,7 +88,7 @@ def test_only_the_oracle_looks_at_whose_item_it_is(name):
     assert (sent(name) == sent(name, own=0)) == (name != "oracle")
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", [*LOOKING, "oracle", "none"])
 def test_an_item_goes_where_it_goes_whatever_stands_beside_it(name):
     alone = [
         place for i in range(3) for place in sent(name, nats=NATS[[i]], features=FEATURES[[i]])
@@ -97,7 +101,7 @@ def test_an_item_goes_where_it_goes_whatever_stands_beside_it(name):
 
 def test_what_is_kept_of_training_text_by_hand():
     kept = {name: fitted(registry.load("router", name), ROWS) for name in BUILT_IN}
-    assert kept["oracle"] == kept["likelihood"] == ()
+    assert kept["oracle"] == kept["likelihood"] == kept["uniform"] == kept["none"] == ()
     (centroids,) = kept["nearest_centroid"]
     np.testing.assert_allclose(centroids, [[1, 0], [0, 1], [-1, 0]], atol=1e-15)
     features, labels, weights, bias = kept["logistic_regression"]
@@ -107,6 +111,40 @@ def test_what_is_kept_of_training_text_by_hand():
     # 8 (N + T)(d + 1) bytes of 6 rows, 3 domains and 2 features; 8 T d of the centroids
     assert sum(array.nbytes for array in kept["logistic_regression"]) == 8 * (6 + 3) * (2 + 1)
     assert centroids.nbytes == 8 * 3 * 2
+
+
+# --- the floors
+
+
+def drawn(seed=0, stream="items", items=6000, domains=3):
+    generator = Seeds(seed).generator("router", "uniform", stream)
+    ours = Evidence(0, np.zeros((items, domains)), np.full((items, 2), np.nan), (), generator)
+    return decide(registry.load("router", "uniform"), ours).to
+
+
+@pytest.mark.parametrize("domains", [2, 3, 5])
+def test_uniform_draws_every_domain_equally_often(domains):
+    counts = np.bincount(drawn(domains=domains), minlength=domains)
+    # a share is a sum of 6000 draws: five standard deviations, sqrt(n p (1 − p))
+    p = 1 / domains
+    assert np.abs(counts - 6000 * p).max() < 5 * np.sqrt(6000 * p * (1 - p))
+
+
+def test_uniform_draws_the_same_under_one_seed_and_other_things_under_another():
+    assert drawn().tolist() == drawn().tolist()
+    for other in (drawn(seed=1), drawn(stream="probes")):
+        assert (drawn() == other).mean() == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_uniform_draws_items_apart_from_each_other():
+    to = drawn()
+    assert (to[1:] == to[:-1]).mean() == pytest.approx(1 / 3, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["oracle", "uniform", "none"])
+def test_what_looks_at_nothing_is_sure_of_nothing(name):
+    router = registry.load("router", name)
+    assert decide(router, evidence(router)).margins is None
 
 
 # --- logistic regression

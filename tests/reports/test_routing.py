@@ -110,6 +110,34 @@ def test_the_confusion_of_probes_stands_beside_that_of_items(study):
     ]
 
 
+def test_no_adapter_is_a_column_of_its_own_and_no_wrong_domain(study):
+    made = study()
+
+    def left(row):
+        """One of the centroid's items is left to the base, and the probe that it sent on."""
+        if not isinstance(row, RouteRow) or row.router == "oracle":
+            return row
+        first = row.answers[0].model_copy(update={"to": "base alone"})
+        sent = row.sent | {row.domain: 7, "base alone": 1}
+        return row.model_copy(update={"sent": sent, "answers": [first, *row.answers[1:]]})
+
+    cells = tuple(replace(r, rows=tuple(map(left, r.rows))) for r in made.cells)
+    made = replace(made, cells=cells)
+    _, _, confusion = tables(routing.build(made, judge(made)))
+    assert [table.caption for table in confusion.blocks] == [
+        "Oracle: 72 of 72 items to their own domain's adapter",
+        "Nearest centroid: 63 of 72 items to their own domain's adapter, 9 to none",
+        "Oracle: 36 of 36 probes to their own domain's adapter",
+        "Nearest centroid: 27 of 36 probes to their own domain's adapter, 9 to none",
+    ]
+    told, items, _, probes = confusion.blocks
+    assert told.header == ("items of", "to first", "to second", "to third")
+    for table, own in ((items, 21), (probes, 9)):
+        assert table.header[1:] == ("to first", "to second", "to third", "base alone")
+        rows = [[n.text for n in row[1:]] for row in table.rows]
+        assert rows == [[str(own * (i == j)) for j in range(3)] + ["3"] for i in range(3)]
+
+
 def test_a_seed_that_has_not_ended_has_no_value(study):
     made = study(failed={"frozen-o0-s1": "loss is nan"})
     _, (asked,), _ = tables(routing.build(made, judge(made)))
