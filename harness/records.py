@@ -100,6 +100,22 @@ class RoutedAnswer(BaseModel):
     correct: bool
 
 
+class Margin(BaseModel):
+    """By how much the best score exceeded the second best, summed; divide once, at the end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    total: float  # in the unit of the router's scores
+    items: int  # that have two scores at least
+
+
+class Margins(BaseModel):
+    """How sure a router was, apart by whether it was right."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    right: Margin  # of what was sent to its own domain's adapter
+    wrong: Margin  # of what was sent to another domain's; what was left to the base is in neither
+
+
 class RouteRow(Row):
     """One domain, as a router sent its hold-out items and probes to the adapters of all domains."""
 
@@ -110,6 +126,7 @@ class RouteRow(Row):
     sent: dict[str, int]  # domain of the adapter -> hold-out items; BASE_ALONE where it has some
     total: Sums  # each item under what it was sent to
     answers: list[RoutedAnswer] = []  # in no table of ordinary answers
+    margins: dict[Literal["items", "probes"], Margins] = {}  # empty: it scores nothing
     kept_bytes: int | None = None  # that the router keeps of all training text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import ModuleType
@@ -15,7 +16,7 @@ from classay.evaluate import Scorer
 from classay.method import Method
 from classay.packing import IGNORED
 from classay.prompts import Prompts, prompts
-from classay.records import BASE_ALONE, RoutedAnswer, RouteRow, Sums
+from classay.records import BASE_ALONE, Margin, Margins, RoutedAnswer, RouteRow, Sums
 from classay.router import ORACLE, answering
 from classay.routers import BASE, Decision, Evidence, Floats, Kept, decide, fitted
 from classay.seeding import Seeds
@@ -133,8 +134,23 @@ def _row(
             )
             for i, (probe, k) in enumerate(zip(tokens.probes, questions.to, strict=True))
         ],
+        margins={
+            kind: _margins(decision, decision.margins, asked.own)
+            for kind, decision in (("items", items), ("probes", questions))
+            if decision.margins is not None
+        },
         kept_bytes=kept_bytes,
     )
+
+
+def _margins(decision: Decision, margins: Floats, own: int) -> Margins:
+    known, to = np.isfinite(margins), decision.to
+
+    def summed(which: NDArray[np.bool_]) -> Margin:
+        chosen = margins[known & which]
+        return Margin(total=math.fsum(chosen), items=len(chosen))
+
+    return Margins(right=summed(to == own), wrong=summed((to != own) & (to != BASE)))
 
 
 def _base_alone(method: Method) -> ExitStack:

@@ -10,6 +10,7 @@ from classay.records import RouteRow
 from classay.reports.blocks import Block, Cell, Code, Paragraph, Stack, Table, number
 from classay.reports.readings import mean_and_range, named, orders
 from classay.reports.sections._confusion import confusion
+from classay.reports.sections._margins import margins
 from classay.reports.sections._routed_answers import routed_answers
 from classay.study import Study
 
@@ -24,6 +25,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
         if routed:
             blocks += [*heading, _losses(study, routed, order)]
             blocks.append(routed_answers(study, routed, order))
+            blocks += margins(study, routed, order)
             blocks += [confusion(study, method, order) for method in routed]
     if not blocks:
         return [

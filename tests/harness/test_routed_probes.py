@@ -170,6 +170,49 @@ def test_uniform_answers_with_the_adapter_that_was_drawn(two):
         assert found["uniform", own].sent[names[drawn[0][0]]] == 1
 
 
+def test_how_sure_a_router_was_by_hand(two):
+    found = go(two)
+
+    def sums(router, own, kind):
+        each = found[router, own].margins[kind]
+        return (each.right.total, each.right.items), (each.wrong.total, each.wrong.items)
+
+    # ln 0.4 − ln 0.2 either way; nothing is known of the third probe
+    ln2 = pytest.approx(np.log(2))
+    assert sums("likelihood", "river", "items") == ((ln2, 1), (0, 0))
+    assert sums("likelihood", "oven", "items") == ((0, 0), (ln2, 1))
+    assert sums("likelihood", "river", "probes") == ((ln2, 1), (ln2, 1))
+    # one of two tokens is a 1, cosine 1/√2; two of three are 3s, cosine 2/√5; the other is 0, and
+    # both are for the third, which is sent home without being sure
+    one, two_of_three = pytest.approx(0.5**0.5), pytest.approx(2 / 5**0.5)
+    assert sums("nearest_centroid", "river", "items") == ((one, 1), (0, 0))
+    assert sums("nearest_centroid", "river", "probes") == ((one, 2), (two_of_three, 1))
+    for own in ("river", "oven"):
+        assert found["oracle", own].margins == found["uniform", own].margins == {}
+        assert set(found["logistic_regression", own].margins) == {"items", "probes"}
+
+
+def test_of_no_probe_no_margin_is_recorded(tmp_path):
+    found = go(bench(tmp_path, domain("river", 1), domain("oven", 3, [0, 3])))
+    assert set(found["likelihood", "river"].margins) == {"items"}
+
+
+def test_what_is_left_to_the_base_is_neither_right_nor_wrong(tmp_path, monkeypatch):
+    river, oven = domain("river", 1, [0, 1]), domain("oven", 3, [0, 3])
+    shy = SimpleNamespace(
+        __name__="shy",
+        USES_BASE_ALONE=True,
+        scores=lambda evidence: -evidence.nats,
+        choose=lambda evidence: np.where(evidence.nats[:, 0] < evidence.nats[:, 1], 0, -1),
+    )
+    monkeypatch.setattr("classay.routing.registry.load", lambda kind, name: shy)
+    found = go(bench(tmp_path, river, oven, routers=("shy",)))
+    assert told(found["shy", "river"]) == [("river", True)]
+    assert told(found["shy", "oven"]) == [("base alone", True)]
+    each = found["shy", "oven"].margins["probes"]
+    assert (each.right.items, each.wrong.items) == (0, 0)
+
+
 def test_which_choice_is_right_changes_no_way(two):
     before = go(two)
     for tokens in list(two.stream.domains.values()):

@@ -7,7 +7,7 @@ import yaml
 
 pytest.importorskip("torch")
 
-from classay import runner, study
+from classay import registry, runner, study
 from classay import suite as suites
 from classay.errors import UnknownName
 from classay.evidence.rerun import judge
@@ -153,6 +153,13 @@ def test_the_report_counts_where_the_items_went(run):
         whole = table.caption.split()
         assert whole[1] == whole[3]  # the oracle never errs
         assert whole[4] == kind
+    (sure,) = [b for b in blocks if b.kind == "table" and b.caption.startswith("How sure")]
+    scoring = ("nearest_centroid", "likelihood", "logistic_regression")
+    assert [row[1].second for row in sure.rows] == list(scoring)
+    for router, row in zip(scoring, sure.rows, strict=True):
+        assert row[2] == registry.load("router", router).UNIT
+        counts = [cell.second.values[0] for cell in row[3:5] if cell != "none"]
+        assert sum(counts) == 18  # three domains of six items
     # no adapter is a column of its own, of that router alone
     base = titles.index("Base alone")
     assert [t.header[-1] for t in confusion.blocks[base - 1 : base + 1]] == [
