@@ -8,21 +8,22 @@ one of these two functions or both, in which case ``choose`` decides::
 
 With ``scores`` it has ``UNIT``, what they are counted in. It may also have::
 
-    fit(rows) -> arrays               called once, with features of training text of every domain
+    fit(rows) -> arrays               called once, with features of training text of every domain;
+                                      what it returns is all that the router keeps of it
     USES_BASE_ALONE = True            it may leave a question to the base alone
 """
 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 BASE = -1  # the index of the base alone: no adapter answers
 Floats = NDArray[np.float64]
-Kept = tuple[NDArray[np.generic], ...]
+Kept = tuple[NDArray[Any], ...]
 
 
 class Evidence(NamedTuple):

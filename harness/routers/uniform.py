@@ -23,4 +23,4 @@ def choose(evidence: Evidence) -> NDArray[np.intp]:
              no score, and so is never sure
     """
     items, domains = evidence.nats.shape
-    return evidence.generator.integers(domains, size=items, dtype=np.intp)
+    return np.asarray(evidence.generator.integers(domains, size=items), np.intp)

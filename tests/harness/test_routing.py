@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import yaml
 
 pytest.importorskip("torch")
 
-from classay import registry, runner, study
+from classay import cli, registry, runner, study
 from classay import suite as suites
 from classay.errors import UnknownName
 from classay.evidence.rerun import judge
+from classay.plan import plan
 from classay.prepare import Options, prepare
 from classay.provenance import manifest
 from classay.provenance.verify import same_facts
 from classay.records import AnswerRow, EvalRow, RouteRow
 from classay.registry import check
+from classay.reports.render import render
 from classay.reports.sections import routing
 from classay.stream import load
 
@@ -28,6 +32,46 @@ TITLES = {
     "none": "Base alone",
 }
 ROUTERS = list(TITLES)
+
+
+SHY = '''
+"""Asks the adapters, and leaves every other question to the base alone."""
+
+import numpy as np
+
+from classay.routers import BASE
+
+TITLE, NEEDS, UNIT = "Shy", "nothing but the question", "nats/token"
+USES_BASE_ALONE = True
+
+
+def fit(rows):
+    return (np.array([own.mean() for own in rows]),)
+
+
+def scores(evidence):
+    return -evidence.nats
+
+
+def choose(evidence):
+    best = np.argmax(scores(evidence), axis=1)
+    best[::2] = BASE
+    return best
+'''
+
+
+@pytest.fixture
+def plugged(tmp_path, monkeypatch) -> str:
+    """A router of another package: a distribution with an entry point, as pip would leave it."""
+    site = tmp_path / "site"
+    info = site / "classay_shy-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "classay_shy.py").write_text(SHY)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: classay-shy\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[classay.routers]\nshy = classay_shy\n")
+    monkeypatch.syspath_prepend(str(site))
+    yield "shy"
+    sys.modules.pop("classay_shy", None)
 
 
 @pytest.fixture
@@ -171,6 +215,44 @@ def test_the_report_counts_where_the_items_went(run):
     assert confusion.blocks[len(titles)].caption.startswith("Oracle: 9 of 9 probes")
     (said,) = routing.build(run("plain", []), judge(run("plain", [])))
     assert said.text.startswith("No method of this run was scored under a router")
+
+
+def test_a_router_of_another_package_is_listed_runs_and_is_reported(run, plugged, capsys):
+    cli.list_names("routers")
+    assert capsys.readouterr().out.split() == registry.names("router")
+    assert plugged in registry.names("router")
+    found = run(routers=["likelihood", plugged], methods={"frozen": {}})
+    (rows,) = found.routes("frozen")
+    by = {(row.router, row.domain): row for row in rows}
+    for domain in found.orders[0]:
+        ours, asked = by[plugged, domain], by["likelihood", domain]
+        assert ours.kept_bytes == 8 * 3  # what its fit gave back
+        assert ours.sent["base alone"] == 3  # of six items
+        assert sum(ours.sent.values()) == 6
+        # of three questions the middle one, where the likelihood sends it
+        assert [each.to for each in ours.answers] == [
+            "base alone",
+            asked.answers[1].to,
+            "base alone",
+        ]
+        assert ours.answers[1] == asked.answers[1]
+        assert ours.margins["items"].right.items + ours.margins["items"].wrong.items == 3
+    judged = judge(found)
+    blocks = routing.build(found, judged)
+    assert "Shy: it is told nothing but the question." in blocks[0].text
+    (confusion,) = [block for block in blocks if block.kind == "details"]
+    captions = [table.caption for table in confusion.blocks if table.caption.startswith("Shy")]
+    assert [caption.endswith(", 9 to none") for caption in captions] == [True, False]
+    assert captions[1].endswith(", 6 to none")
+    html = render(found, judged)
+    assert captions[0].partition(":")[0] in html
+    assert "nats/token" in html
+    # its use of the base alone is counted: 3 domains × (6 items + 3 probes of 4 choices) × 24
+    plain = found.suite.model_dump()
+    plain["evaluation"]["routers"] = ["likelihood"]
+    without = suites.Suite.model_validate(plain)
+    cost = [plan(suite, None, 15.0).methods[0].tokens_evaluated for suite in (found.suite, without)]
+    assert cost[0] - cost[1] == 3 * (6 + 3 * 4) * 24
 
 
 def test_a_router_that_nobody_knows_is_refused_before_any_work(suite_file):
