@@ -38,8 +38,8 @@ def margins(study: Study, methods: list[str], order: int) -> list[Block]:
             "Mean margin: how far the best of a router's scores for an item lies above the second "
             "best. Right is what was sent to its own domain's adapter, and wrong to another's. "
             "Margins of two routers are in units of their own and cannot be compared. Under a mean "
-            "is how many margins it is of, the same items under every seed; an item of which nothing "
-            "is known has none.",
+            "is how many margins it is of, the same items under every seed; an item of which "
+            "nothing is known has none.",
         )
     ]  # fmt: skip
 
