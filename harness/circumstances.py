@@ -42,6 +42,7 @@ LIBRARIES = (
     "safetensors",
     "lm_eval",
     "numpy",
+    "scipy",
 )
 # Left of the ledger: a change here can change a fact. What judges can change without touching one.
 FACTUAL = (

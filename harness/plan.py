@@ -109,13 +109,20 @@ def _ablated(suite: Suite) -> int:
 def _routed(suite: Suite) -> int:
     """Tokens that the routers need, whatever their number, at the end of one cell.
 
+    The second line is there only where a router may leave a question to the base alone.
+
     ::
 
         T · Σ_k (items + (1 + choices) · probes) · L      under the adapter of each of T domains
-        + Σ_k (items + probes) · L + T · ROWS · block     features of the base alone, and centroids
+        + Σ_k (items + choices · probes) · L              under the base alone
+        + Σ_k (items + probes) · L + T · ROWS · block     features of the base alone, and of the
+                                                          rows that routers are fitted to
     """
     domains, evaluation = suite.stream.domains, suite.evaluation
     rows = len(domains) * sum(_rows(suite, domain, prompts=1) for domain in domains)
+    routers = [registry.load("router", name) for name in evaluation.routers]
+    if any(getattr(router, "USES_BASE_ALONE", False) for router in routers):
+        rows += sum(_rows(suite, domain, prompts=0) for domain in domains)
     rows += sum(evaluation.items_per_domain + _probes(suite, domain) for domain in domains)
     return rows * evaluation.tokens_per_item + len(domains) * ROWS * suite.stream.block
 

@@ -88,13 +88,32 @@ class EvalRow(Row):
     ablation: str | None = None  # the mechanism that was off; such a row is in no loss matrix
 
 
+BASE_ALONE = "base alone"  # stands for no adapter; the blank keeps it from being a domain's name
+
+
 class RoutedAnswer(BaseModel):
     """One probe, answered with the adapter that a router chose by its prompt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     item: str  # as in its answer rows
-    to: str  # domain of the adapter
+    to: str  # domain of the adapter, or BASE_ALONE
     correct: bool
+
+
+class Margin(BaseModel):
+    """By how much the best score exceeded the second best, summed; divide once, at the end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    total: float  # in the unit of the router's scores
+    items: int  # that have two scores at least
+
+
+class Margins(BaseModel):
+    """How sure a router was, apart by whether it was right."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    right: Margin  # of what was sent to its own domain's adapter
+    wrong: Margin  # of what was sent to another domain's; what was left to the base is in neither
 
 
 class RouteRow(Row):
@@ -104,9 +123,11 @@ class RouteRow(Row):
     after: int
     domain: str
     router: str
-    sent: dict[str, int]  # domain of the adapter -> hold-out items
-    total: Sums  # each item under the adapter that it was sent to
+    sent: dict[str, int]  # domain of the adapter -> hold-out items; BASE_ALONE where it has some
+    total: Sums  # each item under what it was sent to
     answers: list[RoutedAnswer] = []  # in no table of ordinary answers
+    margins: dict[Literal["items", "probes"], Margins] = {}  # empty: it scores nothing
+    kept_bytes: int | None = None  # that the router keeps of all training text
 
 
 class AnswerRow(Row):

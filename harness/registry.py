@@ -105,7 +105,7 @@ def check(suite: Suite) -> None:
     for method, config in suite.methods.items():
         resolve(method, config)
     for router in suite.evaluation.routers:
-        load("router", router)
+        _check_router(router)
     name = suite.statistics.retention
     metric = load("metric", name)
     if metric.INPUT != "loss" or not metric.LOWER_IS_BETTER:
@@ -114,6 +114,20 @@ def check(suite: Suite) -> None:
             f"{'less' if metric.LOWER_IS_BETTER else 'more'} better.\n  The margin bounds a rise "
             f"of loss, so a metric of losses is needed of which less is better, for instance "
             f"drift_prior_vs_own."
+        )
+
+
+def _check_router(name: str) -> None:
+    router = load("router", name)
+    owed = [part for part in ("TITLE", "NEEDS") if not hasattr(router, part)]
+    if not hasattr(router, "scores") and not hasattr(router, "choose"):
+        owed.append("scores or choose")
+    if hasattr(router, "scores") and not hasattr(router, "UNIT"):
+        owed.append("UNIT")
+    if owed:
+        raise ConfigError(
+            f"router {name!r} lacks {', '.join(owed)}, without which it cannot be run or printed.\n"
+            f"  Add to its module what classay/routers/__init__.py says of a router."
         )
 
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from classay.routers import Evidence
+from classay.routers import Evidence, Floats
 
 TITLE = "Likelihood"
 NEEDS = "nothing but the question; it costs one forward pass an adapter"
+UNIT = "nats/token"
 
 
-def choose(evidence: Evidence) -> NDArray[np.intp]:
-    """The domain whose adapter gives the item the fewest nats per token.
+def scores(evidence: Evidence) -> Floats:
+    """Log likelihood per token of the item under the adapter of each domain.
 
     ::
 
-        argmin_k − log p_k(x) / |x|
+        s_k(x) = log p_k(x) / |x|
 
     source   maximum likelihood over task adapters
     choices  the hold-out item that is scored is the item that is routed by, so the loss under this
              router is the least of all adapters' on each item: a lower bound of what a router could
              reach that sees only part of the text; a probe is routed by its prompt alone, without
-             its choices; of equals the earlier domain, and so the first of all for an item without
-             a token to score, which no adapter can find less surprising than another
+             its choices; no adapter can find an item without a token to score less surprising than
+             another
     """
-    nats = np.where(np.isnan(evidence.nats), np.inf, evidence.nats)
-    least: NDArray[np.intp] = np.argmin(nats, axis=1)
-    return least
+    return -evidence.nats

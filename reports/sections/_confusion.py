@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from classay import registry
-from classay.records import RouteRow
+from classay.records import BASE_ALONE, RouteRow
 from classay.reports.blocks import Cell, Details, Table, number
 from classay.study import Study
 
@@ -30,17 +31,21 @@ def _items(row: RouteRow) -> Sent:
 
 
 def _probes(row: RouteRow) -> Sent:
-    return {to: sum(each.to == to for each in row.answers) for to in row.sent}
+    return Counter(each.to for each in row.answers)
 
 
 def _table(title: str, kind: str, found: list[tuple[str, Sent]], domains: list[str]) -> Table:
-    sent = {(d, to): 0 for d in domains for to in domains}
+    sent = {(d, to): 0 for d in domains for to in (*domains, BASE_ALONE)}
     for domain, counts in found:
         for to, count in counts.items():
             sent[domain, to] += count
     right, whole = sum(sent[d, d] for d in domains), sum(sent.values())
-    body: list[list[Cell]] = [
-        [domain, *(number(sent[domain, to], 0) for to in domains)] for domain in domains
-    ]
+    base = sum(sent[d, BASE_ALONE] for d in domains)
     caption = f"{title}: {right} of {whole} {kind} to their own domain's adapter"
-    return Table(caption, (f"{kind} of", *(f"to {to}" for to in domains)), body)
+    # no adapter is neither the right one nor a wrong one, so it has a column of its own
+    caption += f", {base} to none" if base else ""
+    columns = {to: f"to {to}" for to in domains} | ({BASE_ALONE: BASE_ALONE} if base else {})
+    body: list[list[Cell]] = [
+        [domain, *(number(sent[domain, to], 0) for to in columns)] for domain in domains
+    ]
+    return Table(caption, (f"{kind} of", *columns.values()), body)

@@ -7,9 +7,10 @@ from types import ModuleType
 from classay import registry
 from classay.evidence.rerun import Judged
 from classay.records import RouteRow
-from classay.reports.blocks import Block, Cell, Code, Paragraph, Stack, Table
+from classay.reports.blocks import Block, Cell, Code, Paragraph, Stack, Table, number
 from classay.reports.readings import mean_and_range, named, orders
 from classay.reports.sections._confusion import confusion
+from classay.reports.sections._margins import margins
 from classay.reports.sections._routed_answers import routed_answers
 from classay.study import Study
 
@@ -24,6 +25,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
         if routed:
             blocks += [*heading, _losses(study, routed, order)]
             blocks.append(routed_answers(study, routed, order))
+            blocks += margins(study, routed, order)
             blocks += [confusion(study, method, order) for method in routed]
     if not blocks:
         return [
@@ -53,13 +55,25 @@ def _losses(study: Study, methods: list[str], order: int) -> Table:
         for method in methods:
             values = [_loss(rows_, name) for rows_ in study.routes(method, order) if rows_]
             row.append(mean_and_range(values, 3, sign=False))
-        rows.append(row)
+        rows.append([*row, _kept(study, methods, order, name)])
     return Table(
         "Mean hold-out loss over domains at the end, under each router (nats/token)",
-        ("Router", *(named(study, method, order) for method in methods)),
+        ("Router", *(named(study, method, order) for method in methods), "Bytes kept"),
         rows,
-        "Mean over seeds, under it the least and the largest seed.",
+        "Mean over seeds, under it the least and the largest seed. Bytes kept are what the router "
+        "keeps of the training text of all domains, beside the adapters.",
     )
+
+
+def _kept(study: Study, methods: list[str], order: int, router: str) -> Cell:
+    found = {
+        row.kept_bytes
+        for method in methods
+        for run in study.routes(method, order)
+        for row in run
+        if row.router == router and row.kept_bytes is not None
+    }
+    return number(max(found), 0) if found else "not recorded"
 
 
 def _loss(rows: list[RouteRow], router: str) -> float:

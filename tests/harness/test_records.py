@@ -10,6 +10,7 @@ from classay.records import ROW, AnyRow, Row, Sums, canonical, digest
 
 KINDS = {row.model_fields["kind"].default: row for row in get_args(get_args(AnyRow)[0])}
 SUMS = {"nats": 12.5, "tokens": 7, "bytes": 30, "items": 2}
+NONE = {"total": 0.0, "items": 0}
 EXAMPLES = {
     "cell": {
         "suite": "a" * 64,
@@ -56,6 +57,10 @@ EXAMPLES = {
         "sent": {"river": 7, "oven": 1},
         "total": SUMS,
         "answers": [{"item": "p", "to": "oven", "correct": True}],
+        "margins": {
+            "items": {"right": {"total": 1.5, "items": 7}, "wrong": {"total": 0.25, "items": 1}}
+        },
+        "kept_bytes": 2048,
     },
     "answer": {
         "after": 0,
@@ -192,6 +197,8 @@ def test_rows_that_were_written_before_a_field_was_there_are_read():
         ("phase", "structures"),
         ("cell", "runs"),
         ("route", "answers"),
+        ("route", "margins"),
+        ("route", "kept_bytes"),
     ):
         old = {key: value for key, value in EXAMPLES[kind].items() if key != field}
         assert not getattr(ROW.validate_python({"kind": kind, **old}), field)
@@ -254,6 +261,7 @@ def test_what_is_no_number_is_refused_wherever_it_stands(value):
         ("trace", {"values": {"norm": [1.0, value]}}),
         ("trace", {"promised": {"norm": (0.5, value)}}),
         ("eval", {"total": SUMS | {"nats": value}}),
+        ("route", {"margins": {"items": {"right": {"total": value, "items": 1}, "wrong": NONE}}}),
         ("invariant", {"value": value}),
     ):
         with pytest.raises(ValidationError, match="finite_number"):

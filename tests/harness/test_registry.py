@@ -7,6 +7,7 @@ import pytest
 
 from classay import registry
 from classay.errors import ConfigError, UnknownName
+from classay.suite import load
 
 OWED = """
 from dataclasses import dataclass, field
@@ -109,6 +110,36 @@ def test_two_plug_ins_under_one_name_are_refused(plug_in):
     plug_in("throwaway_e", {"mine": "throwaway_e_module"})
     with pytest.raises(ConfigError, match=r"(?s)'mine'.*throwaway_.*Rename"):
         registry.load("method", "mine")
+
+
+@pytest.fixture
+def routed(suite_file):
+    """A suite with this router."""
+    return lambda name: load(suite_file, {"evaluation.routers": [name]})
+
+
+ROUTER = "TITLE, NEEDS, UNIT = 'Mine', 'nothing', 'points'\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "lacks"),
+    [
+        (ROUTER, "scores or choose"),
+        ("def scores(evidence): ...", "TITLE, NEEDS, UNIT"),
+        ("TITLE = 'Mine'\ndef choose(evidence): ...", "NEEDS"),
+    ],
+)
+def test_a_router_that_is_not_whole_is_refused_before_any_work(plug_in, routed, module, lacks):
+    plug_in("throwaway_r", {"throwaway_r": "throwaway_r_module"}, module, "classay.routers")
+    with pytest.raises(ConfigError, match=rf"'throwaway_r' lacks {lacks}, without(?s:.*)Add to"):
+        registry.check(routed("throwaway_r"))
+
+
+@pytest.mark.parametrize("function", ["scores", "choose"])
+def test_a_router_needs_one_of_two_functions(plug_in, routed, function):
+    module = f"{ROUTER}def {function}(evidence): ..."
+    plug_in("throwaway_s", {"throwaway_s": "throwaway_s_module"}, module, "classay.routers")
+    assert registry.check(routed("throwaway_s")) is None
 
 
 # --- settings

@@ -97,7 +97,16 @@ def test_routers_cost_what_every_adapter_is_asked_by_hand(make_suite):
         "one": 0,  # one adapter for everything: nothing to choose
     }
     # the scores are made once, whoever reads them
-    assert tokens(["oracle"]) == tokens(["oracle", "nearest_centroid", "likelihood"]) == after
+    looking = ["nearest_centroid", "likelihood", "logistic_regression", "uniform"]
+    assert tokens(["oracle"]) == tokens(["oracle", *looking]) == after
+    # the base alone answers once more: 3 domains × (2 items + 2 probes of 4 choices) × 128
+    with_base = tokens(["oracle", "none"])
+    assert {name: with_base[name] - after[name] for name in methods} == {
+        "naive_lora": 0,
+        "frozen": 3 * (2 + 2 * 4) * 128,
+        "crma": 3 * (2 + 2 * 4) * 128,
+        "one": 0,
+    }
 
 
 def test_a_probe_of_the_built_in_world_has_eight_choices_and_its_general_text_has_none(make_suite):
