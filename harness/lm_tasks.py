@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from classay.errors import ConfigError
+from classay.errors import ConfigError, UnknownName
 from classay.layout import write_atomically
 from classay.suite import LmTask, Suite
 
@@ -130,18 +131,30 @@ def scored(task: Task, model: nn.Module, base: Path, batch: int) -> Scored:
     return Scored(len(samples), right)
 
 
+def _file(name: str, place: Path) -> Path:
+    """The file of a task, given as a path or as the name of one that comes with classay."""
+    path = place / name
+    if path.is_file() or path.suffix:
+        return path
+    folder = Path(str(files("classay.suites"))) / "tasks"
+    shipped = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    if name in shipped:
+        return shipped[name]
+    raise UnknownName("task", name, shipped, "A task of your own is given as a path to its YAML.")
+
+
 def _task(spec: LmTask, place: Path) -> Task:
-    path = place / spec.path
+    path = _file(spec.path, place)
     about = _form(path)
     kwargs = about.pop("dataset_kwargs")
-    files = kwargs.get("data_files") if isinstance(kwargs, dict) else None
+    listed = kwargs.get("data_files") if isinstance(kwargs, dict) else None
     split = about.pop("test_split", SPLIT)
-    if not isinstance(files, dict) or set(kwargs) != {"data_files"} or set(files) != {split}:
+    if not isinstance(listed, dict) or set(kwargs) != {"data_files"} or set(listed) != {split}:
         raise ConfigError(
             f"{path}: dataset_kwargs is {kwargs!r}; {{data_files: {{{split}: FILE}}}} was needed, "
             f"with one JSON Lines file.\n  Mend the file."
         )
-    data = path.parent / str(files[split])
+    data = path.parent / str(listed[split])
     try:
         lines = data.read_text("utf-8").splitlines()
         docs = tuple(json.loads(line) for line in lines if line.strip())

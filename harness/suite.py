@@ -132,7 +132,7 @@ class BaseSpec(Strict):
 class LmTask(Strict):
     """A task of lm-evaluation-harness: a YAML file of its form, with its data beside it."""
 
-    path: str  # relative to --data, else to the suite file
+    path: str  # relative to --data, else to the suite file; or the name of one that is shipped
     domain: Name | None = None  # whose adapter answers; none: as on text of no domain
     limit: Annotated[int, Field(gt=0)] | None = None  # questions, from the first
     sha256: Hex64 | None = None  # of task and questions; others are refused

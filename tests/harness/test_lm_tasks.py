@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from classay import lm_tasks, suite
-from classay.errors import ConfigError
+from classay.errors import ConfigError, UnknownName
 
 FORM = {
     "task": "words",
@@ -127,6 +127,18 @@ def test_the_task_is_part_of_the_identity_and_its_path_is_not(write, tmp_path):
         tmp_path / "tiny.yaml", {"evaluation.lm_eval": [{"path": "elsewhere/words.yaml"}]}
     )
     assert identity(moved) == identity(write())
+
+
+def test_a_task_that_comes_with_classay_is_asked_by_its_name(write, tmp_path, suite_file):
+    asked = suite.load(suite_file, {"evaluation.lm_eval": [{"path": "everyday"}]})
+    (task,) = lm_tasks.load_all(asked, tmp_path)
+    assert (task.name, len(task.docs)) == ("everyday", 40)
+    # the place of the right answer is no hint
+    assert sorted({doc["gold"] for doc in task.docs}) == [0, 1, 2, 3]
+    assert all(len(set(doc["choices"])) == 4 for doc in task.docs)
+    unknown = suite.load(suite_file, {"evaluation.lm_eval": [{"path": "everday"}]})
+    with pytest.raises(UnknownName, match="no task is called 'everday'"):
+        lm_tasks.load_all(unknown, tmp_path)
 
 
 # --- on a model
