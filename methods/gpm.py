@@ -37,6 +37,7 @@ from pydantic import Field
 
 from classay.method import Cost, Method, Phase, State, Trace
 from classay.methods import _activations as inputs
+from classay.methods import _subspaces as subspaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ class GPM(Method):
                 after = torch.where(_full(m), before, after - (after - before) @ m @ m.mT)
                 with torch.no_grad():
                     torch._foreach_copy_(weights, list(after))
-            self._along[shape] = ((after - before) @ m).abs().amax((1, 2))
+            self._along[shape] = subspaces.largest((after - before) @ m)
 
     def end_phase(self, phase: Phase) -> None:
         import torch
@@ -107,17 +108,15 @@ class GPM(Method):
         config = self.config
         threshold = min(1.0, config.threshold + config.rise * phase.index)
         moments = inputs.second_moments(self.adapters, phase, config.examples, self.seeds)
-        for shape, keys in inputs.by_shape(self.adapters.tensors(self.adapters.active)).items():
+        for shape, keys in inputs.by_shape(dict(self.adapters.named(self.adapters.active))).items():
             g = inputs.stacked(moments, keys)
-            eye, held = torch.eye(g.shape[-1]).to(g), torch.zeros_like(g)
-            ranks = torch.zeros(len(keys), dtype=torch.int64, device=g.device)
+            held = torch.zeros_like(g)
             if shape in self._bases:
-                held, ranks = inputs.projector(self._bases[shape]), inputs.ranks(self._bases[shape])
-            shares, u = inputs.directions(g, eye - held)
-            new = inputs.needed(shares, threshold)
-            if (ranks + new).any():
-                span = held + inputs.spanned(u, new)
-                self._bases[shape] = inputs.basis(span, ranks + new)
+                held = subspaces.projector(self._bases[shape])
+            shares, u = subspaces.directions(g, torch.eye(g.shape[-1]).to(g) - held)
+            new = subspaces.spanned(u, subspaces.needed(shares, threshold))
+            if (m := subspaces.basis(held + new)).any():
+                self._bases[shape] = m
         self._before, self._along = {}, {}
 
     def trace(self, ended: bool) -> Trace | None:
@@ -130,14 +129,12 @@ class GPM(Method):
         if not self._bases:
             return None
         names = (FULL, ORTHONORMAL if ended else ALONG)
-        order: list[str] = []
-        parts: list[Tensor] = []
-        for shape, keys, _, m in self._groups():
-            last = _off(m) if ended else self._along[shape]
-            parts.append(torch.stack([inputs.ranks(m) / m.shape[1], last], dim=1))
-            order += keys
-        measured = dict(zip(order, torch.cat(parts).tolist(), strict=True))
-        named = self.adapters.tensors(self.adapters.active)
+        measured = inputs.read(
+            (keys, torch.stack([subspaces.columns(m) / m.shape[1], last], dim=1))
+            for shape, keys, _, m in self._groups()
+            for last in [subspaces.off(m) if ended else self._along[shape]]
+        )
+        named = [key for key, _ in self.adapters.named(self.adapters.active)]
         values = {
             f"{part}: {name}": [measured.get(key, (0.0, 0.0))[i] for key in named if part in key]
             for part in MAPS
@@ -173,14 +170,7 @@ class GPM(Method):
 
 def _full(m: Tensor) -> Tensor:
     """Whether a basis spans everything, (weights, 1, 1)."""
-    return (inputs.ranks(m) == m.shape[1])[:, None, None]
-
-
-def _off(m: Tensor) -> Tensor:
-    """How far the columns of a basis are from orthonormal, (weights,)."""
-    import torch
-
-    return (m.mT @ m - torch.diag_embed(m.any(dim=1).to(m))).abs().amax((1, 2))
+    return (subspaces.columns(m) == m.shape[1])[:, None, None]
 
 
 METHOD = GPM

@@ -10,7 +10,7 @@ from classay import registry
 from classay.errors import ConfigError
 from classay.method import Phase, State
 from classay.methods import gpm
-from classay.methods._activations import projector, ranks
+from classay.methods._subspaces import columns, projector
 from classay.methods.gpm import GPM, Config
 from classay.methods.naive_lora import NaiveLoRA
 from classay.suite import Training
@@ -207,7 +207,7 @@ def test_the_first_phase_is_naive_and_shows_nothing(make, learn, bytes_of):
 
 
 def held(method) -> dict[str, torch.Tensor]:
-    return {shape: ranks(m) for shape, m in method._bases.items()}
+    return {shape: columns(m) for shape, m in method._bases.items()}
 
 
 def test_bases_grow_and_keep_what_they_had(make, offered):
@@ -237,7 +237,7 @@ def test_the_criterion_holds_with_what_was_kept_before_and_with_one_column_less_
                 before = old[shape][i] if shape in old else torch.zeros_like(kept[:, :1])
                 outside = torch.eye(len(g)).double() - before @ before.T
                 left = torch.linalg.eigvalsh(outside @ g @ outside).flip(0)
-                k = int(ranks(m)[i]) - int(before.any(dim=0).sum())
+                k = int(columns(m)[i]) - int(before.any(dim=0).sum())
                 held = [float((before.T @ g @ before).trace() + left[:n].sum()) for n in (k - 1, k)]
                 assert held[1] >= 0.6 * float(g.trace()) - 1e-6
                 assert float((kept.T @ g @ kept).trace()) == pytest.approx(held[1], rel=1e-5)
@@ -253,7 +253,7 @@ def test_a_rising_threshold_keeps_more_from_the_second_domain_on_and_stops_at_on
         kept = []
         for index in (0, 1):
             train(method, offered(index))
-            kept.append(sum(int(ranks.sum()) for ranks in held(method).values()))
+            kept.append(sum(int(count.sum()) for count in held(method).values()))
         counts.append(kept)
     assert counts[0][0] == counts[1][0] == counts[2][0]
     assert counts[0][1] < counts[1][1] < counts[2][1]
@@ -271,7 +271,7 @@ def test_the_trace_shows_how_full_it_is_and_promises_what_the_variant_keeps(make
     assert all(max(ended.values[name]) <= 1e-5 for name in ended.promised)
     share = dict(zip(ended.layers, ended.values["lora_B: rank of M / inputs"], strict=True))
     key = "base_model.model.model.layers.1.mlp.down_proj.lora_B.weight"
-    (found,) = (ranks(m)[keys.index(key)] for _, keys, _, m in method._groups() if key in keys)
+    (found,) = (columns(m)[keys.index(key)] for _, keys, _, m in method._groups() if key in keys)
     assert share["model.layers.1.mlp.down_proj"] == pytest.approx(int(found) / 2)
 
     method.begin_phase(offered(1))
