@@ -13,7 +13,7 @@ lora_A.
 
 source      Saha et al. 2021 (arXiv:2103.09762) §5: its criterion for the first task (eq. 5) and
             with what is in M already (eqs. 8 and 9), numbered as in sahagobinda/GPM at commit
-            1a238ec; ``gradient`` is the paper's, whose optimizer is SGD
+            dc5ba5c; ``gradient`` is the paper's, whose optimizer is SGD
 departures  W are the adapter's weights, because the base is frozen; the released code keeps one
             direction less than eq. 5 asks for after the first task, here it is one criterion for
             all. AdamW divides every entry of a gradient by a size of its own and adds weight decay,

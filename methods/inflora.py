@@ -17,7 +17,8 @@ All branches answer every question, summed. A step of B_t changes W along the ro
 which lie across M.
 
 source      Liang & Li 2024 (arXiv:2404.00228), its design of B_t (our lora_A) and DualGPM;
-            liangyanshuo/InfLoRA at commit e08b00e for ``released`` (update_DualGPM, cur_matrix)
+            liangyanshuo/InfLoRA for ``released``, update_DualGPM at commit 0d102e9 and cur_matrix
+            at 2c77454
 departures  the branches sit where the suite puts adapters, in place of the keys and values, and
             with PEFT's factor α/r; ε rises by a constant, because the released schedule divides by
             the number of domains to come; dropout as the suite says, where the code trains in
