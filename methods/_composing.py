@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from classay.adapters import Adapters
 from classay.errors import ConfigError
 from classay.method import Cost, Group, Invariant, Method, Phase, State
+from classay.methods._mixture import Mixture, Stack
 from classay.packing import IGNORED
 from classay.seeding import Seeds
 
@@ -151,6 +152,8 @@ class Trained(Composing):
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)
         self.own: dict[str, nn.Parameter] = {}
+        self.mixture = Mixture(adapters)
+        self.stacks: list[Stack] = []  # of every module: all adapters, standing still
         self._left = 0  # steps of this phase before the composition is trained
 
     @classmethod
@@ -165,9 +168,6 @@ class Trained(Composing):
         """The composition's weights for all that was learned, from those that there are."""
         raise NotImplementedError
 
-    def ready(self) -> None:
-        """Prepare for adapters that will not move in what follows."""
-
     def penalties(self) -> Terms:
         """Terms of the composition's own."""
         return {}
@@ -176,6 +176,7 @@ class Trained(Composing):
         super().begin_phase(phase)
         self._left = len(phase.batches)
         if self.several:
+            self.mixture.attach()
             self._own(self.grow())
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
@@ -236,8 +237,12 @@ class Trained(Composing):
 
     def _still(self) -> None:
         """From here to the end of the phase no adapter moves."""
+        import torch
+
         self._kept = self.adapters.copies(self.learned)
-        self.ready()
+        self.mixture.attach()
+        with torch.no_grad():
+            self.stacks = self.mixture.stacks(self.learned)
 
     def _own(self, tensors: Mapping[str, Tensor]) -> None:
         import torch
