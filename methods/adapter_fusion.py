@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from classay.methods._composing import Trained, Variant
+from classay.methods._rows import Variant
+from classay.methods._trained import Trained
 
 if TYPE_CHECKING:
     from torch import Tensor

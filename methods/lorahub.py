@@ -33,7 +33,8 @@ import numpy as np
 from pydantic import Field
 
 from classay.method import Method, Phase, State
-from classay.methods._composing import Composing, Variant
+from classay.methods._composing import Composing
+from classay.methods._rows import Variant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class LoRAHub(Composing):
         from scipy.optimize import differential_evolution
 
         size = len(phase.batches[0]["labels"])
-        chunks = {key: table.split(size) for key, table in self.rows(phase).items()}
+        chunks = {key: table.split(size) for key, table in self.rows.all(phase).items()}
         batches = [
             dict(zip(chunks, pair, strict=True)) for pair in zip(*chunks.values(), strict=True)
         ]

@@ -177,7 +177,7 @@ def test_the_composition_sees_rows_of_the_current_domain_or_as_many_of_every(mak
         batches = method.curriculum(offered(2))[4:]
         seen = torch.cat([batch["input_ids"] for batch in batches])
         assert len(seen) == round(8 * config.share)
-        pool = method.rows(offered(2))["input_ids"]
+        pool = method.rows.all(offered(2))["input_ids"]
         assert len(pool) == config.examples * len(domains)
         assert all((pool == row).all(dim=1).any() for row in seen)
         # nothing is seen a second time before all was seen once

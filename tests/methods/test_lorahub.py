@@ -103,7 +103,7 @@ def test_more_sparsity_leaves_smaller_weights(make, learn, monkeypatch):
 def test_what_was_found_is_no_worse_than_the_base_alone(make, learn, offered):
     method = make(LoRAHub, ALONE)
     learn(method, [0, 1])
-    rows = method.rows(offered(1))
+    rows = method.rows.all(offered(1))
     with torch.no_grad():
         with method.composed():
             found = Method.loss(method, rows)["lm"]
@@ -118,7 +118,7 @@ def test_no_memory_sees_the_current_domain_and_memory_as_much_of_every(make, lea
         learn(method, [0, 1])
         method.begin_phase(offered(2))
     for method, domains in ((alone, [2]), (memory, [0, 1, 2])):
-        found = method.rows(offered(2))["input_ids"]
+        found = method.rows.all(offered(2))["input_ids"]
         count = method.config.examples
         assert len(found) == count * len(domains)
         for place, domain in enumerate(domains):
