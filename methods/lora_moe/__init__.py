@@ -19,10 +19,11 @@ departures  every target module of the suite has experts, where the paper's are 
 choices     the variance of ``paper`` divides by the number of entries, that of ``released`` by one
             less, as the code's does, and there 10⁻¹⁰ is added to the denominator. R has no bias; it
             starts as U(−1/√d_in, 1/√d_in), PyTorch's start of a linear layer, and has no weight
-            decay. Expert e starts as a fresh adapter of phase e. All experts share one draw of the
-            dropout. Everything trains in every phase: nothing is frozen, and the latest state
-            answers. ``no_memory`` sees the current domain; with ``memory`` every batch is followed
-            by ``share`` times as many rows that were kept of earlier domains, on top of the budget
+            decay. ω and the constraint are float32. Expert e starts as a fresh adapter of phase e.
+            All experts share one draw of the dropout. Everything trains in every phase: nothing is
+            frozen, and the latest state answers. ``no_memory`` sees the current domain; with
+            ``memory`` every batch is followed by ``share`` times as many rows that were kept of
+            earlier domains, on top of the budget
 ablation    ``mixture``: the first expert answers alone
 """
 

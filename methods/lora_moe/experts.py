@@ -90,7 +90,7 @@ class Experts:
         routers = [next(wide[str(module.in_features)]) for module in modules]
 
         def blend(place: int, x: Tensor, h: Tensor) -> Tensor:
-            omega = (x.to(routers[place].dtype) @ routers[place].mT).softmax(-1)
+            omega = self._omega(x, routers[place])
             if routed is not None:
                 routed.append(omega)
             inner = stacks[place].inner(modules[place].lora_dropout[self.names[0]](x))
@@ -100,6 +100,12 @@ class Experts:
             # PEFT lets nothing learn that does not answer
             self._let_learn()
             yield
+
+    @staticmethod
+    def _omega(x: Tensor, router: Tensor) -> Tensor:
+        import torch
+
+        return (x.to(router.dtype) @ router.mT).softmax(-1, dtype=torch.float32)
 
     def _let_learn(self) -> None:
         for parameter in (*self.lora(), *self.own.values()):
