@@ -59,6 +59,11 @@ class Composing(Method):
         """Whether there is anything to compose."""
         return len(self.learned) > 1 and self.composes(self.config)
 
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a composition to answer with."""
+        raise NotImplementedError
+
     def begin_phase(self, phase: Phase) -> None:
         if self.composes(self.config):
             self.rows.drawn(phase)  # refuses before any work
@@ -75,7 +80,7 @@ class Composing(Method):
         if self.needs_domain or self._bypassed:
             name = _name(domain) if domain else None
             return self.adapters.answering(name if name in self.learned else None)
-        return self.composed() if self.several else super().answering(domain)
+        return self.composed() if self.several and self.fitted else super().answering(domain)
 
     def ablations(self) -> Mapping[str, AbstractContextManager[object]]:
         return {name: self._uncomposed() for name in self.mechanisms(self.config)}

@@ -50,6 +50,11 @@ class Trained(Composing):
     def budgets(cls, config: Any, domains: int) -> float:
         return domains + config.share * (domains - 1)
 
+    @property
+    def fitted(self) -> bool:
+        # while an adapter is learned, it answers alone
+        return self._left <= 0
+
     def grow(self) -> dict[str, Tensor]:
         """The composition's weights for all that was learned, from those that there are."""
         raise NotImplementedError
@@ -91,9 +96,8 @@ class Trained(Composing):
         return groups
 
     def loss(self, batch: Batch) -> Terms:
-        # a gradient that is None moves nothing: before, the composition, and from then on, the
-        # adapter
-        if self._left > 0 or not self.several:
+        # what has no gradient is not moved: first the composition, and from then on the adapter
+        if not (self.several and self.fitted):
             return super().loss(batch)
         with self.composed():
             return {**super().loss(batch), **self.penalties()}

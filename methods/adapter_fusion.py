@@ -8,9 +8,9 @@
 
     L + 0.01 Σ_modules ‖I − V‖²_F                    while Q, K and V are learned
 
-source      Pfeiffer et al. 2021 (arXiv:2005.00247) §3.2 for Q, K, V and s; adapters at commit
-            88f18eb for the start of V (the identity, 10⁻⁶ elsewhere), the start of Q and K (normal,
-            0.02) and the regularisation
+source      Pfeiffer et al. 2021 (arXiv:2005.00247), the section on AdapterFusion's components, for
+            Q, K, V and s; adapter-hub/adapters at commit 88f18eb for the start of V (the identity,
+            10⁻⁶ elsewhere), the start of Q and K (normal, 0.02) and the regularisation
 departures  an adapter is a LoRA and not a bottleneck, so there is one attention a target module
             where the paper has one a layer: h, the query, is what the module gives without any
             adapter, as the paper's is the output of the feed-forward layer. That takes 3 · d_out²

@@ -8,8 +8,8 @@
 
 The terms B_i A_j with i ≠ j belong to it: two adapters that were trained apart are multiplied.
 
-source      Huang et al. 2023 (arXiv:2307.13269) §3.2 and §3.3; sail-sg/lorahub at commit df73afe
-            for c, the bounds and the start at 0
+source      Huang et al. 2023 (arXiv:2307.13269), the sections Compose and Adapt; sail-sg/lorahub at
+            commit df73afe for c, the bounds and the start at 0
 departures  SciPy's differential evolution (best1bin, population 8) in place of Nevergrad's NGOpt,
             which is one more library; w = 0 is one member of its first population and the others
             are uniform in the bounds. L is the mean over batches, weighted by their rows, where the
@@ -71,10 +71,12 @@ class LoRAHub(Composing):
     def composes(cls, config: Config) -> bool:
         return config.evaluations > 0
 
+    @property
+    def fitted(self) -> bool:
+        return COMPOSED in self.adapters.names
+
     def composed(self) -> AbstractContextManager[object]:
-        # in the middle of the second phase there is no composition yet
-        there = COMPOSED in self.adapters.names
-        return self.adapters.answering(COMPOSED if there else self.adapters.active)
+        return self.adapters.answering(COMPOSED)
 
     def end_phase(self, phase: Phase) -> None:
         if self.several:

@@ -6,9 +6,9 @@
     s_m = softmax((C_m H + c_m) / τ) ∈ ℝᴺ          for every token and target module m
     W x + Σ_n s_m,n (α/r) B_n A_n x                                              second pass
 
-source      Buehler & Buehler 2024 (arXiv:2402.07148) §5 for the two passes, the frozen adapters and
-            the softmax; EricLBuehler/xlora at commit 8217992 for a first pass with every scaling 0,
-            a classifier of depth 1 and τ = 1
+source      Buehler & Buehler 2024 (arXiv:2402.07148), the section on methods, for the two passes,
+            the frozen adapters and the softmax; EricLBuehler/xlora at commit 8217992 for a first
+            pass with every scaling 0, a classifier of depth 1 and τ = 1
 departures  the adapters are those of this stream's own domains, and one more with each of them: the
             rows of C and c that belong to it start afresh, the others go on from where they are
 choices     layerwise scalings, where a layer is a target module; depth 1 is one affine map, and the

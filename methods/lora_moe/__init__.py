@@ -10,15 +10,16 @@
     paper       L + β Σ_modules var(Z) / mean(Z)
     released    L + β Σ_modules var(Z) / mean(Z)²
 
-source      Dou et al. 2023 (arXiv:2312.09979) §3.2 and §3.3; Ablustrund/LoRAMoE at commit 1177288
-            for ``released``, whose authors say in their issue 3 that the square is meant
+source      Dou et al. 2023 (arXiv:2312.09979), the sections on the architecture and on localized
+            balancing; Ablustrund/LoRAMoE at commit 1177288 for ``released``: in its issue 3 the
+            authors say that they mean the square
 departures  every target module of the suite has experts, where the paper's are the feed-forward
             layers': name those in the suite's targets. The paper's two kinds are knowledge and all
             else; here a domain's kind is its place in the stream, modulo ``kinds``, and an expert's
             the part of the experts that it lies in
-choices     the variance of ``paper`` divides by the number of entries, that of ``released`` by one
-            less, as the code's does, and there 10⁻¹⁰ is added to the denominator. R has no bias; it
-            starts as U(−1/√d_in, 1/√d_in), PyTorch's start of a linear layer, and has no weight
+choices     modules add up; the variance of ``paper`` divides by the number of entries, that of
+            ``released`` by one less, as the code's does, and there 10⁻¹⁰ is added to the
+            denominator. R has no bias, starts as U(−1/√d_in, 1/√d_in) and has no weight
             decay. ω and the constraint are float32. Expert e starts as a fresh adapter of phase e.
             All experts share one draw of the dropout. Everything trains in every phase: nothing is
             frozen, and the latest state answers. ``no_memory`` sees the current domain; with

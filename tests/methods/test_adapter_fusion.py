@@ -140,6 +140,15 @@ def test_first_the_adapter_moves_and_then_the_attention(make, learn, offered, by
     assert not any(torch.equal(start[key], parameter) for key, parameter in method.own.items())
 
 
+def test_while_an_adapter_is_learned_it_answers_alone(make, learn, offered):
+    method = make(AdapterFusion, ALONE)
+    learn(method, [0, 1])
+    method.begin_phase(offered(2))
+    found = logits(method, "river")
+    with method.adapters.answering("domain_clock"), torch.inference_mode():
+        assert torch.equal(found, method.model(input_ids=IDS, use_cache=False).logits)
+
+
 def test_no_gradient_reaches_an_adapter_and_every_matrix_has_one(make, learn, offered):
     method = make(AdapterFusion, ALONE)
     learn(method, [0])

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from classay import registry
 from classay.errors import ConfigError
-from classay.method import Method, State
+from classay.method import Method, Phase, State
 from classay.methods.frozen import Config as NoSettings
 from classay.methods.frozen import Frozen
 from classay.methods.lorahub import BOUND, COMPOSED, Config, LoRAHub
@@ -195,6 +195,18 @@ def test_what_answers_can_be_restored_without_the_memory(make, learn):
     answering = {k: t for k, t in method.state().tensors.items() if not k.startswith("memory")}
     there.restore(State(answering, method.state().about))
     assert torch.equal(logits(there, "river"), logits(method, "river"))
+
+
+def test_rows_without_a_label_to_learn_are_not_drawn(make, offered):
+    batches = offered(0).batches
+    hidden = {**batches[0], "labels": torch.full_like(batches[0]["labels"], -100)}
+    phase = Phase(0, "river", (hidden, *batches[1:]))
+    method = make(LoRAHub, Config(variant="no_memory", examples=6, evaluations=8))
+    found = method.rows.drawn(phase)
+    assert (found["labels"] != -100).all()
+    assert len(found["input_ids"].unique(dim=0)) == 6
+    with pytest.raises(ConfigError, match="offered 6 rows with a label"):
+        make(LoRAHub, Config(variant="no_memory", examples=7, evaluations=8)).begin_phase(phase)
 
 
 def test_every_byte_is_charged(make, learn):
