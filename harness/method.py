@@ -135,6 +135,14 @@ class Method:
         """The batches to train on; more than the offered ones come on top of the budget."""
         return phase.batches
 
+    def restarts(self, phase: Phase) -> Sequence[int]:
+        """The steps at which the learning rate's schedule begins anew, besides the first.
+
+        phase    what is learned; ``curriculum`` says in how many steps
+        returns  in ascending order, each below the number of steps
+        """
+        return ()
+
     def loss(self, batch: Batch) -> Terms:
         """The named terms whose sum is minimised."""
         return {"lm": self.model(**batch, use_cache=False).loss}

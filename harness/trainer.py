@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class PhaseTraining:
 
         lr(s) = lr · min((s + 1) / (w + 1), (S − s) / (S − w))      S steps, w of them warm-up
 
+    Where a method lets the schedule begin anew, s and S are those of one stretch of the phase.
+
     method    its ``begin_phase`` has been called
     phase     what it learns
     settings  the suite's training budget
@@ -66,6 +69,7 @@ class PhaseTraining:
         self.method, self.phase, self.settings = method, phase, settings
         method.model.train()  # dropout is on; whoever evaluates turns it off
         self.batches = method.curriculum(phase)
+        self.starts = (0, *method.restarts(phase))
         self.groups = method.parameter_groups()
         self.parameters = [parameter for group in self.groups for parameter in group.parameters]
         names = {id(p): name for name, p in method.model.named_parameters()}
@@ -96,9 +100,12 @@ class PhaseTraining:
 
     def learning_rate(self, step: int) -> float:
         """A pure function of the step, so that a resumed phase goes on where it was."""
-        warmup = min(self.settings.warmup_steps, self.steps - 1)
+        stretch = bisect_right(self.starts, step)
+        first, end = (*self.starts, self.steps)[stretch - 1 : stretch + 1]
+        steps, step = end - first, step - first
+        warmup = min(self.settings.warmup_steps, steps - 1)
         rise = (step + 1) / (warmup + 1)
-        fall = (self.steps - step) / (self.steps - warmup)
+        fall = (steps - step) / (steps - warmup)
         return self.settings.learning_rate * min(rise, fall)
 
     def advance(self) -> list[StepRow | InvariantRow | TraceRow]:

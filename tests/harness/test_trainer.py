@@ -88,6 +88,20 @@ def test_the_learning_rate_by_hand():
     assert [rate(step) for step in range(6)] == pytest.approx([0.1 * x for x in expected])
 
 
+def test_the_learning_rate_begins_anew_where_the_method_says():
+    # a stretch of 3 steps with 1 of warm-up, and one of 2: 1/2, (3 − 1)/2, 1/2; 1/2, (2 − 1)/1
+    class TwoStretches(OneParameter):
+        def restarts(self, phase):
+            return (3,)
+
+    phase = Phase(0, "toy", tuple(batch(1.0, 3.0) for _ in range(5)))
+    rate = PhaseTraining(
+        TwoStretches(Line()), phase, settings(warmup_steps=1), Seeds(0)
+    ).learning_rate
+    expected = [0.5, 1.0, 0.5, 0.5, 1.0]
+    assert [rate(step) for step in range(5)] == pytest.approx([0.1 * x for x in expected])
+
+
 def test_a_phase_shorter_than_its_warm_up_still_learns():
     rate = training(batches=2, warmup_steps=50).learning_rate
     assert all(rate(step) > 0 for step in range(2))
