@@ -71,7 +71,7 @@ class SpectralRegularization(Method):
                 drawn = torch.from_numpy(generator.standard_normal((len(modules), width)))
                 drawn = drawn.to(next(self.parameters()))
                 pairs = self._iterated(modules, drawn, ON_THE_BASE)
-                self._leading += (Leading(*pairs, norm=pairs[-1]),)
+                self._leading += (Leading(*pairs, norm=pairs[-1].clone()),)
 
     def loss(self, batch: Batch) -> Terms:
         import torch
@@ -146,7 +146,7 @@ class SpectralRegularization(Method):
 
         found = []
         for module, right in zip(modules, rights, strict=True):
-            w = dense(module.base_layer.weight).float()
+            w = dense(module.base_layer.weight).to(right)
             down, up = (matrix.detach() for matrix in self._pair(module))
             for _ in range(count):
                 left = normalize(w @ right + up @ (down @ right), dim=0)
