@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from classay.method import Batch, Terms
 
+SHARED = "shared"  # the adapter that every domain trains
 KEPT = "memory/teacher/"
 
 
@@ -64,13 +65,13 @@ class LwF(Method):
             return phase.batches
         import torch
 
-        name, now, training = self.adapters.active, self._copy(), self.model.training
-        self.adapters.load(name, self._old)
+        now, training = self._copy(), self.model.training
+        self.adapters.load(SHARED, self._old)
         self.model.eval()
         with torch.no_grad():
             batches = [{**batch, "teacher": self._answers(batch)[1]} for batch in phase.batches]
         self.model.train(training)
-        self.adapters.load(name, now)
+        self.adapters.load(SHARED, now)
         self._held = sum(batch["teacher"].nbytes for batch in batches)
         return batches
 
@@ -102,8 +103,7 @@ class LwF(Method):
         self._old = kept or None
 
     def _copy(self) -> dict[str, Tensor]:
-        name = self.adapters.active
-        return self.adapters.copies([name])[name]
+        return self.adapters.copies([SHARED])[SHARED]
 
     def _answers(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The language model's loss, and ln p of every position with a label: (n, vocabulary)."""

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from classay.method import Batch, Terms
 
+    Triple = tuple[Tensor, Tensor, Tensor]
+
 ON_THE_BASE = 200  # power iterations before the first step
 
 
@@ -67,11 +69,10 @@ class SpectralRegularization(Method):
         super().begin_phase(phase)
         if phase.index == 0 and self.config.variant == "effective":
             for (out, width), modules in self._modules().items():
-                generator = self.seeds.generator("spectral", out, width)
-                drawn = torch.from_numpy(generator.standard_normal((len(modules), width)))
-                drawn = drawn.to(next(self.parameters()))
-                pairs = self._iterated(modules, drawn, ON_THE_BASE)
-                self._leading += (Leading(*pairs, norm=pairs[-1].clone()),)
+                draw = self.seeds.generator("spectral", out, width).standard_normal
+                drawn = torch.from_numpy(draw((len(modules), width))).to(next(self.parameters()))
+                left, right, norm = self._iterated(modules, drawn, ON_THE_BASE)
+                self._leading += (Leading(left, right, norm, norm.clone()),)
 
     def loss(self, batch: Batch) -> Terms:
         import torch
@@ -139,7 +140,7 @@ class SpectralRegularization(Method):
         down, up = module.lora_A[active].weight, module.lora_B[active].weight
         return down, module.scaling[active] * up
 
-    def _iterated(self, modules: Sequence[Any], rights: Tensor, count: int) -> list[Tensor]:
+    def _iterated(self, modules: Sequence[Any], rights: Tensor, count: int) -> Triple:
         """u, v and uᵀ W0 v of the matrices as they are now, by power iteration from these v."""
         import torch
         from torch.nn.functional import normalize
@@ -153,7 +154,8 @@ class SpectralRegularization(Method):
                 pulled = w.T @ left
                 right = normalize(pulled + down.T @ (up.T @ left), dim=0)
             found.append((left, right, pulled @ right))
-        return [torch.stack(own) for own in zip(*found, strict=True)]
+        left, right, base = (torch.stack(own) for own in zip(*found, strict=True))
+        return left, right, base
 
 
 def term(weight: Tensor, bias: Tensor | None, exponent: float) -> Tensor:
