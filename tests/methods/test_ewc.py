@@ -51,6 +51,12 @@ def test_two_opposite_gradients_give_one():
     assert fisher(ewc(Slope(0.0, 0.0)), (1.0, -1.0), (-1.0, 1.0)) == [1.0, 1.0]
 
 
+def test_batched_two_opposite_gradients_of_one_batch_give_none():
+    # the square of their mean: what most code computes
+    method = ewc(Slope(0.0, 0.0), fisher="batched")
+    assert fisher(method, (1.0, -1.0), (-1.0, 1.0)) == [0.0, 0.0]
+
+
 def test_the_fisher_by_hand():
     # (1² + 3²) / 2 and (2² + 0²) / 2
     assert fisher(ewc(Slope(0.5, 0.5)), (1.0, 2.0), (3.0, 0.0)) == [5.0, 2.0]
@@ -90,6 +96,60 @@ def test_every_learned_domain_has_a_quadratic_of_its_own():
         method.end_phase(phase(row, index=index))
     assert method.state().tensors["memory/fisher"].tolist() == [[1.0, 1.0], [9.0, 9.0]]
     assert method.state().tensors["memory/anchor"].tolist() == [[5.0, 5.0], [7.0, 7.0]]
+
+
+def test_online_keeps_one_running_fisher_and_the_last_anchor():
+    model = Slope(2.0, 0.0)
+    method = ewc(model, examples=1, form="online", decay=0.5)
+    for index, (row, left_at) in enumerate((((1.0, 1.0), 5.0), ((3.0, 3.0), 7.0))):
+        with torch.no_grad():
+            model.w.fill_(left_at)
+        method.end_phase(phase(row, index=index))
+    # ½ · 1² + 3²
+    assert method.state().tensors["memory/fisher"].tolist() == [[9.5, 9.5]]
+    assert method.state().tensors["memory/anchor"].tolist() == [[7.0, 7.0]]
+
+
+def test_online_is_separate_while_one_domain_is_learned_and_another_thing_after(
+    make, learn, bytes_of
+):
+    plain = {"strength": 1e4, "examples": 8, "normalisation": "max"}
+    online = make(EWC, Config(**plain, form="online", decay=1.0))
+    separate = make(EWC, Config(**plain))
+    same = []
+    for index in range(3):
+        learn(online, [index])
+        learn(separate, [index])
+        same.append(bytes_of(online) == bytes_of(separate))
+    assert same == [True, True, False]
+
+
+def test_what_online_keeps_does_not_grow(make, learn):
+    settings = {"strength": 1.0, "examples": 1, "normalisation": "none"}
+    method = make(EWC, Config(**settings, form="online", decay=0.9))
+    for index in range(3):
+        learn(method, [index])
+        cost = method.cost()
+        assert cost == (cost.trainable, 2 * 4 * cost.trainable, 0)
+
+
+def test_a_decay_belongs_to_online_alone():
+    plain = {"strength": 1.0, "examples": 2, "normalisation": "none"}
+    with pytest.raises(ConfigError, match=r"form 'online' with decay None; 'online' needs a numb"):
+        registry.resolve("ewc", plain | {"form": "online"})
+    with pytest.raises(ConfigError, match=r"form 'separate' with decay 0.5; .* take it out"):
+        registry.resolve("ewc", plain | {"decay": 0.5})
+
+
+def test_batched_takes_as_many_rows_as_a_training_batch_has():
+    model = Slope(0.0)
+    method = ewc(model, examples=4, fisher="batched")
+    rows = torch.arange(1.0, 7.0).reshape(3, 2, 1)
+    batches = tuple({"input_ids": torch.zeros_like(r), "labels": r} for r in rows)
+    method._fisher(
+        Phase(0, "river", tuple(b | {"labels": b["labels"].repeat(1, 2)} for b in batches))
+    )
+    assert [len(batch) for batch in model.seen] == [2, 2]
 
 
 @pytest.mark.parametrize("examples", [1, 2, 3])
@@ -169,7 +229,7 @@ def test_strength_examples_and_normalisation_have_no_default():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"strength": -1.0}, {"examples": 0}, {"normalisation": "sum"}, {"fisher": "batched"}]
+    "wrong", [{"strength": -1.0}, {"examples": 0}, {"normalisation": "sum"}, {"fisher": "mean"}]
 )
 def test_settings_out_of_range_are_refused(wrong):
     plain = {"strength": 1.0, "examples": 2, "normalisation": "none"}
