@@ -163,7 +163,7 @@ def distance(logits: Tensor, labels: Tensor, values: Tensor, tokens: Tensor) -> 
     """
     learned = labels[:, 1:] != IGNORED
     moved = logits[:, :-1].float().gather(-1, tokens.long()) - values.float()
-    return (moved[learned] ** 2).mean()
+    return ((moved**2).mean(-1) * learned).sum() / learned.sum()
 
 
 def _draws(config: Config) -> list[str]:
