@@ -16,6 +16,7 @@ choices     a new sample of the memory at every step, in training mode as the ba
             rows stand behind the offered ones in the batch of the step, so that the second pass is
             charged as tokens trained, though no step descends on them. A share that is no whole
             number of rows a step is spread over the steps; fewer than one row a step are refused.
+            Where nothing opposes the past this is naive LoRA to the bit; the trace shows g·g_ref.
 """
 
 from __future__ import annotations

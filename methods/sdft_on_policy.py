@@ -22,7 +22,8 @@ choices     sampled at temperature 1 without dropout; the teacher reads without 
             tokens are sampled and count. The one term is recorded as ``lm`` because it stands in
             the place of the language model's loss; no cross-entropy is taken. An offered row is
             charged as tokens trained, of which the later part is learned from; sampling and the
-            teacher's pass over two rows are charged in seconds alone.
+            teacher's pass over two rows are charged in seconds alone. The batch that is recorded is
+            the offered one, not what was sampled from it.
 """
 
 from __future__ import annotations

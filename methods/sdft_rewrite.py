@@ -22,6 +22,9 @@ choices     greedy, or drawn at a temperature; a row without a label in its late
             is; of the others only labelled tokens are rewritten. Rewritten rows are kept while
             their phase lasts, and charged as long. Writing is charged in seconds, not in tokens:
             it reads every row twice and is no training batch.
+            The batches that are recorded are those that were trained on, and not the offered ones.
+            The instrument's check "All methods were offered the same" knows of no method that
+            replaces what it is offered: a run with this one fails it, and earns no verdict.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from classay import registry
 from classay.errors import ConfigError
-from classay.methods.a_gem import AFTER, BEFORE, AGem, Config, project
+from classay.methods.a_gem import AFTER, BEFORE, EXAMPLE, AGem, Config, project
 from classay.methods.naive_lora import NaiveLoRA
 from classay.suite import Training
 from classay.trainer import PhaseTraining
@@ -137,7 +137,7 @@ def test_without_a_share_it_is_naive_to_the_byte(make, learn, bytes_of):
 
 
 def test_with_a_share_it_is_another_training_from_the_second_phase_on(make, learn, bytes_of):
-    method, naive = make(AGem, Config(capacity=8, share=1.0)), make(NaiveLoRA)
+    method, naive = make(AGem, EXAMPLE), make(NaiveLoRA)
     learn(method, [0])
     learn(naive, [0])
     assert bytes_of(method) == bytes_of(naive)
