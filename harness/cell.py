@@ -151,9 +151,11 @@ class _Life:
         self.bench.forget_peak()
         base_before = self.bench.base.digest()
         resumed = place.step > 0
+        preparing = time.perf_counter()
         if not resumed:
             self.method.begin_phase(phase)
         training = PhaseTraining(self.method, phase, self.bench.suite.training, self.bench.seeds)
+        prepared = time.perf_counter() - preparing
         shared = self._shared_phase(index, domain) if not resumed else None
         steps: list[StepRow] = []
         if shared is not None:
@@ -163,7 +165,8 @@ class _Life:
         else:
             if resumed:
                 training.restore(place.tensors, place.step)
-            seconds = self._train(training, place.about.get("seconds", 0.0) if resumed else 0.0)
+            before = place.about.get("seconds", 0.0) if resumed else 0.0
+            seconds = self._train(training, before + prepared)
             peak = self.bench.peak_bytes()
         cost = self.method.cost()
         self.method.model.eval()

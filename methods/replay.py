@@ -2,36 +2,42 @@
 
 ::
 
-    batch_s = offered_s ∪ {share · |offered_s| rows of the memory}        one mean over its tokens
+    reservoir    batch_s = offered_s ∪ {share · |offered_s| rows of the memory}
+                 row n of the stream enters the memory with probability min(1, M/n), in place of a
+                 uniform slot: after n rows every one of them is in it with probability M/n
+    fixed_share  share of every domain's rows are kept for good, and in every later phase each of
+                 them is in exactly one batch
 
-    row n of the stream enters the memory with probability min(1, M/n), in place of a uniform slot
-
-so that after n rows every one of them is in the memory of M with probability M/n.
+One mean over the tokens of a batch in both.
 
 source      Chaudhry et al. 2019 (arXiv:1902.10486) algorithm 1; Vitter 1985 (doi:10.1145/3147.3165)
-            algorithm R for the memory
+            algorithm R for the reservoir; ``fixed_share`` is what is done with language models,
+            e.g. 1 % a task in He et al. 2024 (SEEKR, arXiv:2411.06171)
 departures  a domain's rows enter the memory when the domain is learned and not step by step, so
             that a phase replays the past alone
 choices     replayed rows come on top of the budget and are charged as tokens trained; a share that
             is no whole number of rows a step is spread over the steps; rows of one step are drawn
             without replacement unless it needs more than there are. While the memory is empty
-            nothing is drawn from any generator.
+            nothing is drawn from any generator. Of ``fixed_share`` the quota is rounded to whole
+            rows, by which the plan is off by up to half a row for each earlier domain; the rows
+            kept are drawn uniformly, and shuffled anew for every phase.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from classay.adapters import Adapters
+from classay.errors import ConfigError
 from classay.method import Cost, Method, Phase, State
+from classay.methods._memory import Memory, offered_rows, quota, reservoir, spread
+from classay.seeding import Seeds
 
 if TYPE_CHECKING:
-    from numpy.random import Generator
-    from torch import Tensor
-
     from classay.method import Batch
 
 
@@ -39,94 +45,93 @@ if TYPE_CHECKING:
 class Config:
     """How much is kept, and how much of it is seen again."""
 
-    capacity: Annotated[int, Field(gt=0)]  # M, rows
-    share: Annotated[float, Field(ge=0)]  # rows replayed for each row offered
+    share: Annotated[float, Field(ge=0)]  # rows replayed for each row offered, a domain if fixed
+    capacity: Annotated[int, Field(gt=0)] | None = None  # M, rows, of the reservoir alone
+    memory: Literal["reservoir", "fixed_share"] = "reservoir"
+
+    def __post_init__(self) -> None:
+        if (self.capacity is None) == (self.memory == "reservoir"):
+            raise ValueError(
+                f"memory {self.memory!r} with capacity {self.capacity}; 'reservoir' needs a "
+                f"number of rows, 'fixed_share' keeps a share of every domain: give it, or take "
+                f"it out"
+            )
+        if self.memory == "fixed_share" and self.share > 1:
+            raise ValueError(
+                f"share {self.share} with memory 'fixed_share'; at most 1 can be kept of a "
+                f"domain's rows: lower it, or use the reservoir"
+            )
 
 
 class Replay(Method):
     """One shared adapter, trained on the domain and on a sample of its past."""
 
     plain_first_phase = True
-    _memory: tuple[Tensor, Tensor] | None = None  # ids and labels: (rows, block) each
-    _origins: Sequence[Sequence[int]] = ()  # of every row in the memory: phase, row of the phase
-    _seen = 0  # rows offered so far, kept or not
+
+    def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
+        super().__init__(adapters, config, seeds)
+        self._memory = Memory()
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:
+        if config.memory == "fixed_share":
+            return domains + config.share * domains * (domains - 1) / 2
         return domains + config.share * (domains - 1)
 
+    def begin_phase(self, phase: Phase) -> None:
+        config, rows = self.config, offered_rows(phase)
+        if config.memory == "fixed_share" and config.share > 0 and not _quota(config, phase):
+            raise ConfigError(
+                f"domain {phase.domain!r} is offered {rows} rows, of which a share of "
+                f"{config.share:g} is less than half a row, and nothing would be replayed.\n"
+                f"  Raise methods.replay.share or training.tokens_per_domain, or set the share "
+                f"to 0."
+            )
+        super().begin_phase(phase)
+
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
-        if self._memory is None:
+        memory, steps = self._memory, len(phase.batches)
+        if not len(memory):
             return phase.batches
         generator = self.seeds.generator("replay", phase.index)
-        rows = len(phase.batches[0]["labels"])
-
-        def due(steps: int) -> int:
-            return round(steps * rows * self.config.share)
-
+        if self.config.memory == "fixed_share":
+            rest = iter(generator.permutation(len(memory)).tolist())
+            counts = spread(steps, len(memory), 1 / steps)
+            drawn = [[next(rest) for _ in range(count)] for count in counts]
+        else:
+            counts = spread(steps, len(phase.batches[0]["labels"]), self.config.share)
+            drawn = [memory.draw(count, generator) if count else [] for count in counts]
         return [
-            self._mixed(batch, due(step + 1) - due(step), generator)
-            for step, batch in enumerate(phase.batches)
+            memory.behind(batch, rows) for batch, rows in zip(phase.batches, drawn, strict=True)
         ]
 
     def end_phase(self, phase: Phase) -> None:
-        import torch
-
-        offered = [torch.cat([b[key] for b in phase.batches]) for key in ("input_ids", "labels")]
-        held, new = len(self._origins), len(offered[0])
+        memory, new = self._memory, offered_rows(phase)
         generator = self.seeds.generator("reservoir", phase.index)
-        kept = _reservoir(held, self._seen, new, self.config.capacity, generator)
-        self._seen += new
-        if self._memory is not None:
-            offered = [torch.cat(pair) for pair in zip(self._memory, offered, strict=True)]
-        self._memory = (offered[0][kept], offered[1][kept])
-        origins = [*self._origins, *([phase.index, row] for row in range(new))]
-        self._origins = [origins[place] for place in kept]
+        if self.config.memory == "fixed_share":
+            kept = quota(len(memory), new, _quota(self.config, phase), generator)
+        else:
+            kept = reservoir(len(memory), memory.seen, new, self.config.capacity, generator)
+        memory.enter(phase, kept)
 
     def cost(self) -> Cost:
-        kept = self._memory or ()
-        return Cost(super().cost().trainable, sum(t.nbytes for t in kept), len(self._origins))
+        return Cost(super().cost().trainable, self._memory.nbytes, len(self._memory))
 
     def state(self) -> State:
-        tensors, about = super().state()
-        if self._memory is not None:
-            tensors |= {"memory/ids": self._memory[0], "memory/labels": self._memory[1]}
-        return State(tensors, {**about, "seen": self._seen, "memory": list(self._origins)})
+        (tensors, about), (rows, more) = super().state(), self._memory.state()
+        return State(tensors | rows, about | more)
 
     def restore(self, state: State) -> None:
         super().restore(state)
-        self._seen, self._origins = state.about["seen"], state.about["memory"]
-        if "memory/ids" in state.tensors:
-            self._memory = (state.tensors["memory/ids"], state.tensors["memory/labels"])
-
-    def _mixed(self, batch: Batch, count: int, generator: Generator) -> Batch:
-        import torch
-
-        if self._memory is None or count == 0:
-            return batch
-        held = len(self._origins)
-        drawn = generator.choice(held, count, replace=count > held).tolist()
-        memory = {"input_ids": self._memory[0][drawn], "labels": self._memory[1][drawn]}
-        return {key: torch.cat([batch[key], rows]) for key, rows in memory.items()}
+        self._memory.restore(state)
 
 
-def _reservoir(held: int, seen: int, new: int, capacity: int, generator: Generator) -> list[int]:
-    """Algorithm R over rows that come after those that were seen.
-
-    held     rows in the memory; places 0 … held − 1
-    seen     rows that were offered before
-    new      rows that are offered now; places held, held + 1, …
-    returns  the place that every slot of the memory is filled from
-    """
-    kept = list(range(held))
-    for place in range(held, held + new):
-        seen += 1
-        if len(kept) < capacity:
-            kept.append(place)
-        elif (slot := int(generator.integers(seen))) < capacity:
-            kept[slot] = place
-    return kept
+def _quota(config: Config, phase: Phase) -> int:
+    """Rows that a domain leaves in the memory if all leave the same share."""
+    return round(config.share * offered_rows(phase))
 
 
 METHOD = Replay
 EXAMPLE = Config(capacity=8, share=0.5)  # runs in the conformance tests
+VARIANTS = {"fixed_share": Config(memory="fixed_share", share=0.25)}
+OFF = Config(capacity=8, share=0.0)

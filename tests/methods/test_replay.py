@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch")
 from classay import registry
 from classay.errors import ConfigError
 from classay.method import Phase
+from classay.methods._memory import reservoir
 from classay.methods.naive_lora import NaiveLoRA
-from classay.methods.replay import Config, Replay, _reservoir
+from classay.methods.replay import Config, Replay
 from classay.seeding import Seeds
 
 
@@ -109,11 +110,11 @@ def test_the_reservoir_by_hand():
         found = iter(slots)
         return SimpleNamespace(integers=lambda high: next(found))
 
-    assert _reservoir(0, 0, 3, 5, draws()) == [0, 1, 2]
+    assert reservoir(0, 0, 3, 5, draws()) == [0, 1, 2]
     # a memory of 2: row 2 draws slot 1 of 3 and takes it, row 3 draws 2 of 4 and is dropped
-    assert _reservoir(0, 0, 4, 2, draws(1, 2)) == [0, 2]
+    assert reservoir(0, 0, 4, 2, draws(1, 2)) == [0, 2]
     # 2 rows held of 4 seen; the next ones are places 2 and 3
-    assert _reservoir(2, 4, 2, 2, draws(0, 5)) == [2, 1]
+    assert reservoir(2, 4, 2, 2, draws(0, 5)) == [2, 1]
 
 
 def test_after_three_domains_every_row_is_kept_equally_often():
@@ -124,8 +125,8 @@ def test_after_three_domains_every_row_is_kept_equally_often():
         method = Replay(adapters, Config(capacity=6, share=0.5), Seeds(trial))
         for domain in phases:
             method.end_phase(domain)
-        assert len({tuple(origin) for origin in method._origins}) == 6
-        for index, row in method._origins:
+        assert len({tuple(origin) for origin in method._memory.origins}) == 6
+        for index, row in method._memory.origins:
             kept[index, row] += 1
     error = np.sqrt(0.25 * 0.75 / trials)
     assert np.abs(kept / trials - 0.25).max() < 4 * error
@@ -160,12 +161,96 @@ def test_the_global_generator_is_left_alone(replay):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_capacity_and_share_have_no_default():
-    with pytest.raises(ConfigError, match=r"lacks \['capacity', 'share'\], which have no default"):
+def test_share_and_the_capacity_of_a_reservoir_have_no_default():
+    with pytest.raises(ConfigError, match=r"lacks \['share'\], which have no default"):
         registry.resolve("replay", {})
+    with pytest.raises(ConfigError, match=r"'reservoir' with capacity None.*needs a number"):
+        registry.resolve("replay", {"share": 0.5})
 
 
-@pytest.mark.parametrize("wrong", [{"capacity": 0}, {"share": -0.1}])
+@pytest.mark.parametrize("wrong", [{"capacity": 0}, {"share": -0.1}, {"memory": "ring"}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=f"methods.replay has settings.*{next(iter(wrong))}"):
         registry.resolve("replay", {"capacity": 1, "share": 0.5} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"capacity": 4, "share": 0.5}, "'fixed_share' with capacity 4.*take it out"),
+        ({"share": 1.5}, "share 1.5 with memory 'fixed_share'; at most 1 can be kept"),
+    ],
+)
+def test_settings_that_do_not_go_with_a_fixed_share_are_refused(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        registry.resolve("replay", {"memory": "fixed_share"} | wrong)
+
+
+@pytest.fixture
+def fixed(replay):
+    return lambda first, share: replay(first, memory="fixed_share", capacity=None, share=share)
+
+
+@pytest.mark.parametrize(("share", "quota"), [(1.0, 8), (0.5, 4), (0.3, 2), (0.1, 1), (0.0, 0)])
+def test_every_domain_leaves_the_same_share(fixed, share, quota):
+    # of 8 rows a domain; 0.3 of them are 2.4 and 0.1 of them are 0.8
+    method = fixed(3, share)
+    assert [index for index, _ in method._memory.origins] == [0] * quota + [1] * quota + [2] * quota
+    assert len({tuple(origin) for origin in method._memory.origins}) == 3 * quota
+    # 4 tokens a row, ids and labels of 8 bytes
+    assert method.cost()[1:] == (3 * quota * 4 * 8 * 2, 3 * quota)
+
+
+def test_every_row_of_a_fixed_share_is_the_row_that_it_is_said_to_be(fixed):
+    state = fixed(3, 0.5).state()
+    for (index, row), ids in zip(state.about["memory"], state.tensors["memory/ids"], strict=True):
+        assert torch.equal(ids, torch.cat([b["input_ids"] for b in phase(index).batches])[row])
+
+
+def test_what_a_domain_has_left_stays(fixed):
+    two, three = (fixed(count, 0.5).state().about["memory"] for count in (2, 3))
+    assert three[:8] == two
+
+
+def test_every_row_of_a_fixed_share_is_seen_once_a_phase(fixed):
+    method = fixed(2, 0.3)  # 2 rows of each of 2 domains over 4 steps: one a step
+    mixed = method.curriculum(phase(2))
+    assert [len(b["labels"]) for b in mixed] == [3, 3, 3, 3]
+    again = torch.cat([b["input_ids"][2:] for b in mixed])
+    kept = method.state().tensors["memory/ids"]
+    assert sorted(again.tolist()) == sorted(kept.tolist())
+    assert again.tolist() != kept.tolist()  # shuffled: domains are not replayed one by one
+    assert all(torch.equal(b["labels"], b["input_ids"]) for b in mixed)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.25, 0.0])
+def test_the_plan_of_a_fixed_share_by_hand(fixed, share):
+    # 3 domains of 8 rows; one share in the second phase and two in the third
+    trained = sum(len(b["labels"]) for i in range(3) for b in fixed(i, share).curriculum(phase(i)))
+    config = Config(memory="fixed_share", share=share)
+    assert trained == 24 + 8 * share * 3 == 8 * Replay.budgets(config, 3)
+
+
+def test_the_rows_of_a_fixed_share_are_drawn_equally_often():
+    trials, kept, domain = 2000, np.zeros(8), phase(0)
+    for trial in range(trials):
+        adapters = SimpleNamespace(model=None)
+        method = Replay(adapters, Config(memory="fixed_share", share=0.25), Seeds(trial))
+        method.end_phase(domain)
+        for _, row in method._memory.origins:
+            kept[row] += 1
+    error = np.sqrt(0.25 * 0.75 / trials)
+    assert np.abs(kept / trials - 0.25).max() < 4 * error
+
+
+def test_a_fixed_share_of_nothing_is_naive_to_the_byte(make, learn, bytes_of):
+    method = make(Replay, Config(memory="fixed_share", share=0.0))
+    naive = make(NaiveLoRA)
+    assert [r.batch for r in learn(method)] == [r.batch for r in learn(naive)]
+    assert bytes_of(method) == bytes_of(naive)
+
+
+def test_a_share_of_less_than_half_a_row_is_refused_before_the_phase(make):
+    method = make(Replay, Config(memory="fixed_share", share=0.05))
+    with pytest.raises(ConfigError, match=r"(?s)'d0' is offered 8 rows.*0.05 is less than half a"):
+        method.begin_phase(phase(0))
