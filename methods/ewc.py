@@ -135,3 +135,4 @@ def _rows(phase: Phase) -> dict[str, Tensor]:
 
 METHOD = EWC
 EXAMPLE = Config(strength=100.0, examples=8, normalisation="max")  # runs in the conformance tests
+OFF = Config(strength=0.0, examples=8, normalisation="max")  # naive LoRA, byte for byte

@@ -137,3 +137,4 @@ def _by_shape(named: dict[str, Tensor]) -> list[list[str]]:
 
 METHOD = OLoRA
 EXAMPLE = Config(variant="paper", strength=5.0)  # runs in the conformance tests
+VARIANTS = {"released": Config(variant="released", strength=0.5, norm_strength=0.1)}  # so does this

@@ -130,3 +130,4 @@ def _reservoir(held: int, seen: int, new: int, capacity: int, generator: Generat
 
 METHOD = Replay
 EXAMPLE = Config(capacity=8, share=0.5)  # runs in the conformance tests
+OFF = Config(capacity=8, share=0.0)  # naive LoRA, byte for byte

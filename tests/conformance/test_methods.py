@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, fields
+from typing import ClassVar, NamedTuple
 
 import pytest
 
@@ -18,7 +19,7 @@ from classay.adapters import Adapters
 from classay.base import Base, locate
 from classay.errors import ConfigError
 from classay.method import Method, Phase, State
-from classay.records import InvariantRow, TraceRow
+from classay.records import InvariantRow, StepRow, TraceRow
 from classay.seeding import Seeds
 from classay.suite import AdapterSpec, BaseSpec, Training
 from classay.trainer import PhaseTraining
@@ -36,22 +37,30 @@ def examples() -> list[str]:
 
 
 def example(name: str):
-    """The module and the settings behind a name of ``examples``."""
+    """The module and the settings behind a name of ``examples``, or behind ``<method>.OFF``."""
     method, _, variant = name.partition(".")
     module = registry.load("method", method)
+    if variant == "OFF":
+        return module, module.OFF
     return module, module.VARIANTS[variant] if variant else module.EXAMPLE
 
 
 every_example = pytest.mark.parametrize("name", examples())
 every_format = pytest.mark.parametrize("dtype", ["fp32", "nf4"])
 every_method = pytest.mark.parametrize("name", registry.names("method"))
+every_method_with_off = pytest.mark.parametrize(
+    "name", [n for n in registry.names("method") if hasattr(registry.load("method", n), "OFF")]
+)
 
 
 class Bench:
     """A tiny base with one method on it."""
 
     def __init__(self, folder, name: str | None, seed: int = 0, dtype: str = "fp32") -> None:
-        self.base = Base(locate(BaseSpec(path=str(folder))), dtype, "cpu")
+        exact = dtype == "fp64"
+        self.base = Base(locate(BaseSpec(path=str(folder))), "fp32" if exact else dtype, "cpu")
+        if exact:
+            self.base.model.double()
         self.seeds = Seeds(seed)
         self.adapters = Adapters(self.base.model, AdapterSpec(rank=2, alpha=4), self.seeds)
         if name is None:
@@ -63,13 +72,18 @@ class Bench:
     def learn(self, phases: int = len(DOMAINS)) -> Bench:
         """Learn the first domains of the stream."""
         for index in range(phases):
-            phase = offered(index)
-            self.method.begin_phase(phase)
-            training = PhaseTraining(self.method, phase, SETTINGS, self.seeds)
-            while training.step < training.steps:
-                training.advance()
-            self.method.end_phase(phase)
+            self.learn_one(offered(index))
         return self
+
+    def learn_one(self, phase: Phase) -> list[StepRow]:
+        """Learn one domain."""
+        rows = []
+        self.method.begin_phase(phase)
+        training = PhaseTraining(self.method, phase, SETTINGS, self.seeds)
+        while training.step < training.steps:
+            rows += training.advance()
+        self.method.end_phase(phase)
+        return [row for row in rows if isinstance(row, StepRow)]
 
 
 def offered(index: int) -> Phase:
@@ -91,6 +105,16 @@ def answers(bench: Bench, domain: str) -> torch.Tensor:
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def ids_of(phase: Phase) -> list[torch.Tensor]:
+    return [batch["input_ids"] for batch in phase.batches]
+
+
+def grams(tensors: Iterable[torch.Tensor]) -> set[tuple[int, ...]]:
+    """Every four integers that stand in a row: text, and neither a counter nor a place."""
+    whole = [t.flatten() for t in tensors if not t.is_floating_point() and t.numel() >= 4]
+    return {tuple(four) for t in whole for four in t.unfold(0, 4, 1).tolist()}
 
 
 @pytest.fixture
@@ -164,21 +188,21 @@ def test_answering_leaves_no_trace(bench, name):
 
 
 @every_example
-def test_the_price_is_stated_and_whole(bench, name):
-    learned = bench(name).learn()
-    cost = learned.method.cost()
-    assert cost.trainable == sum(p.numel() for p in learned.method.parameters()) > 0
-    kept = learned.method.state().tensors
-    active = {id(p) for p in learned.method.parameters()}
-    beside = sum(
-        t.nbytes
-        for key, t in kept.items()
-        if not (key.startswith(f"adapter/{learned.adapters.active}/"))
-    )
-    assert active
-    # whatever a new process would need beside the adapter in training is charged
-    assert cost.stored_bytes >= beside
-    assert cost.stored_examples >= 0
+def test_the_price_is_stated_and_is_what_lies_on_disk(bench, name, tmp_path):
+    learned = bench(name)
+    for index in range(len(DOMAINS)):
+        learned.learn_one(offered(index))
+        cost, training = learned.method.cost(), f"adapter/{learned.adapters.active}/"
+        assert cost.trainable == sum(p.numel() for p in learned.method.parameters()) > 0
+        # whatever a new process needs beside the adapter in training, read back from a file
+        kept = learned.method.state().tensors
+        save_file({k: t.contiguous() for k, t in kept.items()}, tmp_path / "kept.safetensors")
+        on_disk = load_file(tmp_path / "kept.safetensors")
+        beside = sum(t.nbytes for k, t in on_disk.items() if not k.startswith(training))
+        assert cost.stored_bytes == beside
+        # rows of the stream are kept by those, and only by those, who say so
+        rows = grams(t for past in range(index + 1) for t in ids_of(offered(past)))
+        assert (cost.stored_examples > 0) == bool(rows & grams(on_disk.values()))
 
 
 @every_example
@@ -366,3 +390,188 @@ def test_an_ablation_leaves_no_trace(bench, name):
             answers(learned, DOMAINS[0])
     assert torch.equal(first, answers(learned, DOMAINS[0]))
     assert equal(before, weights(learned))
+
+
+class History(NamedTuple):
+    """What became of one phase."""
+
+    losses: list[tuple[float, float, str]]  # lm, the sum of all terms, the batch
+    adapter: str  # the one that learned
+    learned: dict[str, bytes]
+    answers: list[bytes]  # to a question about every domain, and about none
+
+
+def history(learned: Bench) -> list[History]:
+    """Learn the stream, and remember all of it."""
+    phases = []
+    for index in range(len(DOMAINS)):
+        rows = learned.learn_one(offered(index))
+        losses = [(r.terms["lm"], sum(r.terms.values()), r.batch) for r in rows]
+        answered = [answers(learned, domain).numpy().tobytes() for domain in (*DOMAINS, None)]
+        name = learned.adapters.active
+        phases.append(History(losses, name, raw(learned, name), answered))
+    return phases
+
+
+def raw(learned: Bench, adapter: str) -> dict[str, bytes]:
+    return {k: t.numpy().tobytes() for k, t in learned.adapters.tensors(adapter).items()}
+
+
+def parent_of(name: str) -> str:
+    return getattr(registry.load("method", name), "PARENT", "naive_lora")
+
+
+@every_format
+@every_method_with_off
+def test_with_its_mechanism_off_it_is_its_parent_byte_for_byte(bench, name, dtype):
+    off, parent = bench(f"{name}.OFF", dtype=dtype), bench(parent_of(name), dtype=dtype)
+    for mine, theirs in zip(history(off), history(parent), strict=True):
+        assert mine.losses == theirs.losses
+        assert mine.learned == theirs.learned
+        assert mine.answers == theirs.answers
+        # nor has either been changed by what was learned after it
+        assert raw(off, mine.adapter) == raw(parent, theirs.adapter)
+
+
+@every_method_with_off
+def test_with_its_mechanism_on_it_learns_something_else_than_its_parent(bench, name):
+    mine, theirs = (history(bench(n)) for n in (name, parent_of(name)))
+    assert [phase.learned for phase in mine] != [phase.learned for phase in theirs]
+    assert [phase.answers for phase in mine] != [phase.answers for phase in theirs]
+
+
+# (step, tolerance): of a term in float64; and of one that is put into float32 on its way, where
+# rounding alone is 6e-8 / 1e-3 of its size
+DIFFERENCES = {torch.float64: (1e-6, 1e-6), torch.float32: (1e-3, 1e-2)}
+
+
+@every_example
+def test_the_gradient_of_every_penalty_is_its_slope(bench, name):
+    """Along random directions: (f(θ + h·d) − f(θ − h·d)) / 2h = ∇f · d, in float64."""
+    learned = bench(name).learn(1)
+    learned.method.begin_phase(offered(1))
+    training = PhaseTraining(learned.method, offered(1), SETTINGS, learned.seeds)
+    for _ in range(min(2, training.steps)):  # off the point where a fresh adapter has its kinks
+        training.advance()
+    state = learned.method.state()
+    exact = bench(name, dtype="fp64")
+    wide = {k: t.double() if t.is_floating_point() else t for k, t in state.tensors.items()}
+    exact.method.restore(State({k: t.clone() for k, t in wide.items()}, state.about))
+    training = PhaseTraining(exact.method, offered(1), SETTINGS, exact.seeds)
+    if not training.steps or set(exact.method.loss(training.batches[2])) == {"lm"}:
+        pytest.skip("it has no term besides lm")
+    assert {p.dtype for p in training.parameters} == {torch.float64}
+    batch, at = training.batches[2], [p.detach().clone() for p in training.parameters]
+
+    def terms(step: float, direction: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            for parameter, there, d in zip(training.parameters, at, direction, strict=True):
+                parameter.copy_(there + step * d)
+        return {k: t for k, t in exact.method.loss(batch).items() if k != "lm"}
+
+    def slope(gradients: list[torch.Tensor | None], direction: list[torch.Tensor]) -> float:
+        pairs = zip(gradients, direction, strict=True)
+        return sum(float((g * d).sum()) for g, d in pairs if g is not None)
+
+    here = terms(0.0, at)
+    gradients = {
+        key: torch.autograd.grad(term, training.parameters, retain_graph=True, allow_unused=True)
+        for key, term in here.items()
+    }
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        direction = [torch.randn(t.shape, generator=draw, dtype=t.dtype) for t in at]
+        for key, term in here.items():
+            h, tolerance = DIFFERENCES[term.dtype]
+            ahead, behind = (terms(step, direction)[key].item() for step in (h, -h))
+            size = slope(gradients[key], [0 if g is None else g for g in gradients[key]]) ** 0.5
+            rise = (ahead - behind) / (2 * h)
+            assert abs(rise - slope(gradients[key], direction)) <= tolerance * size + 1e-9, key
+
+
+class Marked:
+    """A stream in which every domain and the hold-out have words of their own.
+
+    A word that has not been offered is poison: what the model makes of it is no number, and so is
+    everything that anybody computes from that.
+    """
+
+    OWN: ClassVar = {
+        **{d: (2 + 70 * i, 72 + 70 * i) for i, d in enumerate(DOMAINS)},
+        "": (212, 300),
+    }
+
+    def __init__(self, model) -> None:
+        self.offered: set[str] = set()
+        model.get_input_embeddings().register_forward_hook(self._poison)
+
+    def _poison(self, module, arguments, output):
+        (ids,) = arguments
+        for low, high in (w for d, w in self.OWN.items() if d not in self.offered):
+            poison = ((low <= ids) & (ids < high)).unsqueeze(-1)
+            output = output.masked_fill(poison, torch.nan)
+        return output
+
+    def text(self, owner: str) -> tuple[torch.Tensor, ...]:
+        low, high = self.OWN[owner]
+        draw = torch.Generator().manual_seed(low)
+        return tuple(torch.randint(low, high, (STEPS, 2, 16), generator=draw))
+
+    def phase(self, index: int) -> Phase:
+        self.offered.add(DOMAINS[index])
+        ids = self.text(DOMAINS[index])
+        return Phase(index, DOMAINS[index], tuple({"input_ids": b, "labels": b} for b in ids))
+
+    def found(self, tensors: Iterable[torch.Tensor], about: object = None) -> Iterator[str]:
+        """Traces of what was not offered."""
+        tensors, later = list(tensors), self.OWN.keys() - self.offered
+        yield from (d for d in later - {""} if d in json.dumps(about))
+        yield from (d for d in later if grams(self.text(d)) & grams(tensors))
+        yield from ("poison" for t in tensors if not t.isfinite().all())
+
+
+def traces(learned: Bench) -> list[str]:
+    """Learn a marked stream; what of it was known before its time, or at all."""
+    marked, found = Marked(learned.base.model), []
+    for index in range(len(DOMAINS)):
+        phase = marked.phase(index)
+        learned.method.begin_phase(phase)
+        training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
+        found += marked.found(t for batch in training.batches for t in batch.values())
+        while training.step < training.steps:
+            training.advance()
+        learned.method.end_phase(phase)
+        for domain in (*DOMAINS, None):  # as the harness does after every phase
+            with learned.method.answering(domain), torch.inference_mode():
+                for owner in (*DOMAINS, ""):
+                    learned.base.model(input_ids=marked.text(owner)[0], use_cache=False)
+        state = learned.method.state()
+        found += marked.found(state.tensors.values(), state.about)
+    return found
+
+
+@every_example
+def test_it_keeps_and_does_nothing_of_what_it_was_not_offered(bench, name):
+    assert traces(bench(name)) == []
+
+
+@pytest.mark.parametrize("loot", ["ids", "features"])
+def test_that_law_sees_a_thief(bench, loot):
+    class Thief(Method):
+        """It listens while the hold-out is scored."""
+
+        def begin_phase(self, phase):
+            super().begin_phase(phase)
+            self.loot = torch.zeros(4)
+            self.model.get_input_embeddings().register_forward_hook(self.listen)
+
+        def listen(self, module, arguments, output):
+            self.loot = arguments[0] if loot == "ids" else output.sum(dim=(0, 1))
+
+        def state(self):
+            tensors, about = super().state()
+            return State({**tensors, "memory/loot": self.loot}, about)
+
+    learned = bench(None)
+    learned.method = Thief(learned.adapters, None, learned.seeds)
+    assert set(traces(learned)) == {"" if loot == "ids" else "poison"}
