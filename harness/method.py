@@ -88,6 +88,9 @@ class Method:
     # The first phase is plain LoRA on the offered batches, so its training may be done once for all
     # methods that say so. The conformance tests hold a method to it, byte for byte.
     plain_first_phase: ClassVar[bool] = False
+    # It trains the base's own weights. They are then what answers: they are saved with its state,
+    # and the instrument asks that they moved in every phase and at no other time.
+    moves_base: ClassVar[bool] = False
 
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         self.adapters, self.config, self.seeds = adapters, config, seeds

@@ -175,7 +175,7 @@ class PhaseTraining:
             for index, entry in saved.items()
             for key, value in entry.items()
         }
-        device = self.parameters[0].device
+        device = next(self.method.model.parameters()).device
         if device.type == "cuda":
             tensors["generator/cuda"] = torch.cuda.get_rng_state(device)
         return {**tensors, "generator/cpu": torch.get_rng_state()}
@@ -191,8 +191,9 @@ class PhaseTraining:
                 state["state"].setdefault(int(path[0]), {})[path[1]] = tensor
         self.optimizer.load_state_dict(state)
         torch.set_rng_state(tensors["generator/cpu"])
+        device = next(self.method.model.parameters()).device
         if "generator/cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["generator/cuda"], self.parameters[0].device)
+            torch.cuda.set_rng_state(tensors["generator/cuda"], device)
         self.step = step
 
     def _term_norms(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:

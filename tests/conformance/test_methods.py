@@ -45,12 +45,20 @@ def example(name: str):
     return module, module.VARIANTS[variant] if variant else module.EXAMPLE
 
 
+def moves_base(name: str) -> bool:
+    return example(name)[0].METHOD.moves_base
+
+
+def in_formats(names: list[str]) -> pytest.MarkDecorator:
+    """Each name in every number format; what moves the base needs numbers to move."""
+    pairs = [(n, d) for d in ("fp32", "nf4") for n in names if d == "fp32" or not moves_base(n)]
+    return pytest.mark.parametrize(("name", "dtype"), pairs)
+
+
 every_example = pytest.mark.parametrize("name", examples())
-every_format = pytest.mark.parametrize("dtype", ["fp32", "nf4"])
+every_example_and_format = in_formats(examples())
 every_method = pytest.mark.parametrize("name", registry.names("method"))
-every_method_with_off = pytest.mark.parametrize(
-    "name", [n for n in registry.names("method") if hasattr(registry.load("method", n), "OFF")]
-)
+WITH_OFF = [n for n in registry.names("method") if hasattr(registry.load("method", n), "OFF")]
 
 
 class Bench:
@@ -122,8 +130,7 @@ def bench(tiny_base) -> Callable[..., Bench]:
     return lambda name, seed=0, dtype="fp32": Bench(tiny_base, name, seed, dtype)
 
 
-@every_format
-@every_example
+@every_example_and_format
 def test_same_seed_same_bits(bench, name, dtype):
     first, again = (weights(bench(name, dtype=dtype).learn()) for _ in range(2))
     assert equal(first, again)
@@ -139,7 +146,9 @@ def test_what_a_plan_is_told_of_it_before_it_is_built_is_true(bench, name):
 
 @every_example
 def test_another_seed_gives_other_weights(bench, name):
-    assert not equal(weights(bench(name).learn()), weights(bench(name, seed=1).learn()))
+    first, other = (bench(name, seed=seed).learn() for seed in (0, 1))
+    # what has no adapter has nothing to draw; seeds differ in the batches that they are offered
+    assert equal(weights(first), weights(other)) is not bool(first.adapters.names)
 
 
 @every_example
@@ -149,14 +158,14 @@ def test_the_global_generator_has_no_say(bench, name):
     assert equal(first, weights(bench(name).learn()))
 
 
-@every_format
-@every_example
-def test_the_base_never_moves(bench, name, dtype):
+@every_example_and_format
+def test_the_base_never_moves_unless_the_method_says_so(bench, name, dtype):
     learned = bench(name, dtype=dtype)
     before = learned.base.digest()
-    assert learned.learn().base.digest() == before
+    after = learned.learn().base.digest()
+    assert (after != before) is moves_base(name)
     answers(learned, DOMAINS[0])
-    assert learned.base.digest() == before
+    assert learned.base.digest() == after
 
 
 @every_example
@@ -172,7 +181,7 @@ def test_learning_lowers_the_loss_on_what_is_offered(bench, name):
     first = loss()
     while training.step < training.steps:
         training.advance()
-    assert loss() < first
+    assert loss() < first if training.steps else not list(learned.method.parameters())
 
 
 @every_example
@@ -193,7 +202,7 @@ def test_the_price_is_stated_and_is_what_lies_on_disk(bench, name, tmp_path):
     for index in range(len(DOMAINS)):
         learned.learn_one(offered(index))
         cost, training = learned.method.cost(), f"adapter/{learned.adapters.active}/"
-        assert cost.trainable == sum(p.numel() for p in learned.method.parameters()) > 0
+        assert cost.trainable == sum(p.numel() for p in learned.method.parameters())
         # whatever a new process needs beside the adapter in training, read back from a file
         kept = learned.method.state().tensors
         save_file({k: t.contiguous() for k, t in kept.items()}, tmp_path / "kept.safetensors")
@@ -222,14 +231,13 @@ def test_a_penalty_is_felt_after_the_first_step_of_the_second_phase(bench, name)
     learned = bench(name).learn(1)
     learned.method.begin_phase(offered(1))
     training = PhaseTraining(learned.method, offered(1), SETTINGS, learned.seeds)
-    rows = [training.advance()[0] for _ in range(STEPS)]
-    for term in set(rows[1].terms) - {"lm"}:
+    rows = [training.advance()[0] for _ in range(training.steps)]
+    for term in set(rows[1].terms) - {"lm"} if rows else ():
         assert all(row.terms[term] > 0 for row in rows[1:])
         assert rows[1].term_gradient_norms[term] >= 1e-3 * rows[1].term_gradient_norms["lm"]
 
 
-@every_format
-@every_example
+@every_example_and_format
 def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path):
     finished = bench(name, dtype=dtype).learn(2)
     straight = weights(finished)
@@ -237,7 +245,8 @@ def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path)
     killed = bench(name, dtype=dtype).learn(1)
     killed.method.begin_phase(offered(1))
     training = PhaseTraining(killed.method, offered(1), SETTINGS, killed.seeds)
-    for _ in range(2):
+    stopped = min(2, training.steps)
+    for _ in range(stopped):
         training.advance()
     state = killed.method.state()
     tensors = {**state.tensors, **training.state()}
@@ -248,7 +257,7 @@ def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path)
     saved = {k: t.clone() for k, t in load_file(tmp_path / "checkpoint.safetensors").items()}
     resumed.method.restore(State(saved, json.loads(about)))
     training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
-    training.restore(saved, 2)
+    training.restore(saved, stopped)
     while training.step < training.steps:
         training.advance()
     resumed.method.end_phase(offered(1))
@@ -280,19 +289,22 @@ def test_a_plain_first_phase_is_the_default_one_byte_for_byte(bench, name):
     assert equal(mine, default.adapters.tensors("shared"))
 
 
-@every_format
-@every_example
+@every_example_and_format
 def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name, dtype):
     learned, fresh = bench(name, dtype=dtype), 0
     for index in range(len(DOMAINS)):
         phase = offered(index)
         learned.method.begin_phase(phase)
+        if learned.adapters.active is None:
+            pytest.skip("it has no adapter")
         mine = learned.adapters.tensors(learned.adapters.active)
         if not any(tensor.any() for key, tensor in mine.items() if "lora_B" in key):
             fresh += 1
             other = bench(None)
             other.adapters.fresh("anything", index)
-            assert equal(mine, other.adapters.tensors("anything"))
+            other.adapters.fresh("the_first", 0)  # of a method in which every domain is the first
+            theirs = [other.adapters.tensors(kind) for kind in ("anything", "the_first")]
+            assert any(equal(mine, one) for one in theirs)
         training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
         while training.step < training.steps:
             training.advance()
@@ -307,6 +319,8 @@ def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
 
     learned = bench(name).learn(1)
     active = learned.adapters.active
+    if active is None:
+        pytest.skip("it has no adapter")
     tensors = {k: t.contiguous() for k, t in learned.adapters.tensors(active).items()}
     save_file(tensors, tmp_path / "adapter_model.safetensors")
     (tmp_path / "adapter_config.json").write_text(json.dumps(learned.adapters.config()))
@@ -421,8 +435,7 @@ def parent_of(name: str) -> str:
     return getattr(registry.load("method", name), "PARENT", "naive_lora")
 
 
-@every_format
-@every_method_with_off
+@in_formats(WITH_OFF)
 def test_with_its_mechanism_off_it_is_its_parent_byte_for_byte(bench, name, dtype):
     off, parent = bench(f"{name}.OFF", dtype=dtype), bench(parent_of(name), dtype=dtype)
     for mine, theirs in zip(history(off), history(parent), strict=True):
@@ -433,7 +446,7 @@ def test_with_its_mechanism_off_it_is_its_parent_byte_for_byte(bench, name, dtyp
         assert raw(off, mine.adapter) == raw(parent, theirs.adapter)
 
 
-@every_method_with_off
+@pytest.mark.parametrize("name", WITH_OFF)
 def test_with_its_mechanism_on_it_learns_something_else_than_its_parent(bench, name):
     mine, theirs = (history(bench(n)) for n in (name, parent_of(name)))
     assert [phase.learned for phase in mine] != [phase.learned for phase in theirs]
