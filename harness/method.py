@@ -91,6 +91,9 @@ class Method:
     # It trains the base's own weights. They are then what answers: they are saved with its state,
     # and the instrument asks that they moved in every phase and at no other time.
     moves_base: ClassVar[bool] = False
+    # It learns and answers with the one adapter that the default ``begin_phase`` makes, and with
+    # nothing else, so that it can be a component of a stack. Held to it by the conformance tests.
+    shares_adapter: ClassVar[bool] = True
 
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         self.adapters, self.config, self.seeds = adapters, config, seeds
@@ -165,10 +168,11 @@ class Method:
         """Numbers the method promises to hold, measured now and recorded as they are."""
         return ()
 
-    def trace(self, ended: bool) -> Trace | None:
+    def trace(self, ended: bool) -> Trace | Sequence[Trace] | None:
         """What the mechanism is now, recorded after every step and at the end of every phase.
 
-        ended  the phase is over: what is too dear for every step may be measured as well
+        ended    the phase is over: what is too dear for every step may be measured as well
+        returns  several where they are not of the same layers
         """
         return None
 

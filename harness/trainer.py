@@ -12,7 +12,7 @@ import numpy as np
 
 from classay import packing
 from classay.errors import Diverged
-from classay.method import Method, Phase
+from classay.method import Method, Phase, Trace
 from classay.records import InvariantRow, StepRow, TraceRow
 from classay.seeding import Seeds
 from classay.suite import Training
@@ -163,7 +163,8 @@ class PhaseTraining:
     def trace(self, step: int, ended: bool) -> list[TraceRow]:
         """The record of what the method's mechanism is now; none if it shows none."""
         found = self.method.trace(ended)
-        return [TraceRow(phase=self.phase.index, step=step, **found._asdict())] if found else []
+        traces = [found] if isinstance(found, Trace) else found or []
+        return [TraceRow(phase=self.phase.index, step=step, **t._asdict()) for t in traces]
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer's state and the global generators', as tensors."""

@@ -337,6 +337,25 @@ def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
         assert torch.equal(mine, theirs(input_ids=ids, use_cache=False).logits)
 
 
+@every_example
+def test_whether_it_learns_and_answers_with_one_shared_adapter_is_as_it_says(bench, name):
+    learned = bench(name).learn()
+    method, used = learned.method, []
+    for domain in (*DOMAINS, "unheard_of", None):
+        with method.answering(domain):
+            used.append((learned.adapters.active, learned.adapters.beside))
+    shared = [id(p) for _, p in learned.adapters.named("shared")] if used[0][0] else []
+    shares = (
+        learned.adapters.names == ["shared"]
+        and set(used) == {("shared", ())}
+        and [id(p) for p in method.parameters()] == shared
+        and {(group.rate, group.decays) for group in method.parameter_groups()} == {(1.0, True)}
+        and not any(key.startswith("structure/") for key in method.state().tensors)
+    )
+    # a method that has settings with which it does is free to say that it does not
+    assert shares or not type(method).shares_adapter
+
+
 @every_method
 def test_its_settings_are_checked_before_any_work(name):
     module = registry.load("method", name)
