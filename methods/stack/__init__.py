@@ -14,8 +14,8 @@ departures  none from its components, which see what they would see alone: the o
 choices     a component that only adds rows adds them to the batch that all others of its kind see,
             whose language-model loss is the stack's; one that notes more beside its rows is given
             its own batch, and its own lm is dropped. A pass over the same rows is made once and not
-            once a component. Costs and rows are added: a share is of the offered rows. A term whose
-            name is taken has its method's name put before it. Order matters to projections alone.
+            once a component. Costs and rows are added: a share is of the offered rows. Learning
+            rates are multiplied. A term whose name is taken has its method's name put before it.
             A method with an adapter a domain, or that answers otherwise than with the shared one,
             cannot be a component: what it adds would not be what the others protect.
 """

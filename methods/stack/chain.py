@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from classay import registry
 from classay.adapters import Adapters
 from classay.errors import ConfigError
-from classay.method import Cost, Invariant, Method, Phase, State, Trace
+from classay.method import Cost, Group, Invariant, Method, Phase, State, Trace
 from classay.methods.stack.passes import Passes
 from classay.methods.stack.rows import Step, begins, step
 from classay.methods.stack.settings import Config, resolved
@@ -55,6 +56,11 @@ class Stack(Method):
                     f"the component {name!r} of the stack left the adapters {self.adapters.names}, "
                     f"and one called 'shared' was needed.\n  Run {name} beside the stack."
                 )
+
+    def parameter_groups(self) -> Sequence[Group]:
+        groups = [group for c in self.components.values() for group in c.parameter_groups()]
+        rate = math.prod(group.rate for group in groups)
+        return [groups[0]._replace(rate=rate, decays=all(group.decays for group in groups))]
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
         steps = [list(c.curriculum(phase)) for c in self.components.values()]

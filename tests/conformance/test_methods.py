@@ -349,7 +349,7 @@ def test_whether_it_learns_and_answers_with_one_shared_adapter_is_as_it_says(ben
         learned.adapters.names == ["shared"]
         and set(used) == {("shared", ())}
         and [id(p) for p in method.parameters()] == shared
-        and {(group.rate, group.decays) for group in method.parameter_groups()} == {(1.0, True)}
+        and len(method.parameter_groups()) == 1
         and not any(key.startswith("structure/") for key in method.state().tensors)
     )
     # a method that has settings with which it does is free to say that it does not

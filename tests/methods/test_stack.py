@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from classay import registry
 from classay.errors import ConfigError
-from classay.method import Cost, Method, Trace
+from classay.method import Cost, Group, Method, Trace
 from classay.methods.ewc import EWC
 from classay.methods.naive_lora import NaiveLoRA
 from classay.methods.replay import Replay
@@ -191,6 +191,9 @@ class Doubling(Method):
             for parameter in self.parameters():
                 parameter.mul_(2)
 
+    def parameter_groups(self):
+        return [Group("other", list(self.parameters()), 0.5)]
+
     def trace(self, ended):
         return Trace(("0", "1"), {"doubled": [2.0, 2.0]}, {})
 
@@ -263,6 +266,15 @@ def test_hooks_are_chained_in_the_order_given(make, learn):
     method.after_step()
     for parameter, was in zip(method.parameters(), before, strict=True):
         assert torch.equal(parameter.detach(), 4 * was)
+
+
+@pytest.mark.usefixtures("plugged")
+def test_learning_rates_are_multiplied(make, learn):
+    method = make(Stack, stack("doubling", "ewc", "tripling"))
+    learn(method, [0])
+    (group,) = method.parameter_groups()
+    assert (group.name, group.rate, group.decays) == ("other", 0.25, True)
+    assert [id(p) for p in group.parameters] == [id(p) for p in method.parameters()]
 
 
 @pytest.mark.usefixtures("plugged")
