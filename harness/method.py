@@ -91,9 +91,10 @@ class Method:
     # It trains the base's own weights. They are then what answers: they are saved with its state,
     # and the instrument asks that they moved in every phase and at no other time.
     moves_base: ClassVar[bool] = False
-    # It learns and answers with the one adapter that the default ``begin_phase`` makes, and with
-    # nothing else, so that it can be a component of a stack. Held to it by the conformance tests.
-    shares_adapter: ClassVar[bool] = True
+    # It can be a component of a stack: it learns and answers with the one adapter that the default
+    # ``begin_phase`` makes and with nothing else, from the offered rows and others behind them. The
+    # conformance tests hold a method to it.
+    stackable: ClassVar[bool] = True
 
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         self.adapters, self.config, self.seeds = adapters, config, seeds

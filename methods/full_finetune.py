@@ -45,7 +45,7 @@ class FullFinetune(Method):
     """The base itself is what learns and what answers."""
 
     bound = True
-    shares_adapter = False
+    stackable = False
     moves_base = True
 
     def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:

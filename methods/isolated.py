@@ -37,7 +37,7 @@ class Isolated(Method):
     """One adapter a domain, none of which has seen any other domain or knows its own place."""
 
     needs_domain = True
-    shares_adapter = False
+    stackable = False
     bound = True
     plain_first_phase = True
 

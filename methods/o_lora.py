@@ -57,7 +57,7 @@ class OLoRA(Method):
     """One adapter a domain; no router, because all of them answer."""
 
     plain_first_phase = True
-    shares_adapter = False
+    stackable = False
     # modules of one shape, and their past matrices: (modules, domains · rank, width)
     _past: tuple[tuple[list[str], Tensor], ...] = ()
 

@@ -34,7 +34,7 @@ class Untrained(Method):
     """No adapter, no step."""
 
     bound = True
-    shares_adapter = False
+    stackable = False
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:

@@ -17,7 +17,8 @@ choices     a component that only adds rows adds them to the batch that all othe
             once a component. Costs and rows are added: a share is of the offered rows. Learning
             rates are multiplied. A term whose name is taken has its method's name put before it.
             A method with an adapter a domain, or that answers otherwise than with the shared one,
-            cannot be a component: what it adds would not be what the others protect.
+            cannot be a component: what it adds would not be what the others protect. Nor can one
+            that replaces the offered rows.
 """
 
 from __future__ import annotations

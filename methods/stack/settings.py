@@ -24,10 +24,11 @@ class Config:
         if doubled := sorted({str(name) for name in names if names.count(name) > 1}):
             raise ValueError(f"components has {doubled} more than once; take all but one out")
         for name in names:
-            if not registry.load("method", str(name)).METHOD.shares_adapter:
+            if not registry.load("method", str(name)).METHOD.stackable:
                 raise ValueError(
                     f"components has {name!r}, which does not learn and answer with one adapter "
-                    f"shared by all domains, and a stack has nothing else: run it beside the stack"
+                    f"shared by all domains, from the rows that are offered, and a stack has "
+                    f"nothing else: run it beside the stack"
                 )
         resolved(self)
 

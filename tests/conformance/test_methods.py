@@ -338,22 +338,30 @@ def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
 
 
 @every_example
-def test_whether_it_learns_and_answers_with_one_shared_adapter_is_as_it_says(bench, name):
-    learned = bench(name).learn()
-    method, used = learned.method, []
+def test_what_can_be_a_component_of_a_stack_says_so(bench, name):
+    learned = bench(name).learn(2)
+    method, phase, used = learned.method, offered(2), []
+    method.begin_phase(phase)
+    steps, rows = method.curriculum(phase), len(phase.batches[0]["labels"])
+    begins = len(steps) == len(phase.batches) and all(
+        torch.equal(own[key][:rows], table)
+        for own, batch in zip(steps, phase.batches, strict=True)
+        for key, table in batch.items()
+    )
     for domain in (*DOMAINS, "unheard_of", None):
         with method.answering(domain):
             used.append((learned.adapters.active, learned.adapters.beside))
     shared = [id(p) for _, p in learned.adapters.named("shared")] if used[0][0] else []
-    shares = (
-        learned.adapters.names == ["shared"]
+    fits = (
+        begins
+        and learned.adapters.names == ["shared"]
         and set(used) == {("shared", ())}
         and [id(p) for p in method.parameters()] == shared
         and len(method.parameter_groups()) == 1
         and not any(key.startswith("structure/") for key in method.state().tensors)
     )
-    # a method that has settings with which it does is free to say that it does not
-    assert shares or not type(method).shares_adapter
+    # a method some of whose settings fit is free to say that it does not
+    assert fits or not type(method).stackable
 
 
 @every_method
@@ -525,7 +533,7 @@ class Marked:
     """A stream in which every domain and the hold-out have words of their own.
 
     A word that has not been offered is poison: what the model makes of it is no number, and so is
-    everything that anybody computes from that.
+    everything that anybody computes from that. Nor does the model say it by itself.
     """
 
     OWN: ClassVar = {
@@ -536,10 +544,20 @@ class Marked:
     def __init__(self, model) -> None:
         self.offered: set[str] = set()
         model.get_input_embeddings().register_forward_hook(self._poison)
+        model.get_output_embeddings().register_forward_hook(self._silence)
+
+    def _unheard(self):
+        return (words for owner, words in self.OWN.items() if owner not in self.offered)
+
+    def _silence(self, module, arguments, output):
+        for low, high in self._unheard():
+            unheard = torch.arange(low, high, device=output.device)
+            output = output.index_fill(-1, unheard, -1e4)
+        return output
 
     def _poison(self, module, arguments, output):
         (ids,) = arguments
-        for low, high in (w for d, w in self.OWN.items() if d not in self.offered):
+        for low, high in self._unheard():
             poison = ((low <= ids) & (ids < high)).unsqueeze(-1)
             output = output.masked_fill(poison, torch.nan)
         return output

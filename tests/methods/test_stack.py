@@ -24,7 +24,7 @@ IDS = torch.arange(16).reshape(1, 16)
 SHARED = [
     name
     for name in registry.names("method")
-    if registry.load("method", name).METHOD.shares_adapter and name != "stack"
+    if registry.load("method", name).METHOD.stackable and name != "stack"
 ]
 APART = sorted({*registry.names("method")} - {*SHARED, "stack"})
 
