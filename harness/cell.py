@@ -149,8 +149,9 @@ class _Life:
         domain = self.order[index]
         phase, offered = self.bench.phase(index, domain)
         self.bench.forget_peak()
-        base_before = self.bench.base.digest()
         resumed = place.step > 0
+        # what the phase began from, which is not what it is resumed from if it trains the base
+        base_before = place.about["base"] if resumed else self.bench.base.digest()
         preparing = time.perf_counter()
         if not resumed:
             self.method.begin_phase(phase)
@@ -165,8 +166,8 @@ class _Life:
         else:
             if resumed:
                 training.restore(place.tensors, place.step)
-            before = place.about.get("seconds", 0.0) if resumed else 0.0
-            seconds = self._train(training, before + prepared)
+            before = place.about["seconds"] if resumed else 0.0
+            seconds = self._train(training, before + prepared, base_before)
             peak = self.bench.peak_bytes()
         cost = self.method.cost()
         self.method.model.eval()
@@ -184,6 +185,7 @@ class _Life:
                 offered=offered,
                 tokens_offered=sum(b["input_ids"].numel() for b in phase.batches),
                 tokens_trained=sum(b["input_ids"].numel() for b in training.batches),
+                rewritten=type(self.method).rewrites,
                 trainable=cost.trainable,
                 stored_bytes=kept.stored_bytes,
                 stored_examples=kept.stored_examples,
@@ -202,7 +204,7 @@ class _Life:
         self._commit(Checkpoint(index + 1, 0, about, dict(state.tensors)))
         self.tell((index + 1) / len(self.order))
 
-    def _train(self, training: PhaseTraining, before: float) -> float:
+    def _train(self, training: PhaseTraining, before: float, base: str) -> float:
         started, every = time.perf_counter(), self.bench.suite.training.checkpoint_steps
         while training.step < training.steps:
             self.pending += training.advance()
@@ -211,7 +213,7 @@ class _Life:
             if training.step % every == 0 and training.step < training.steps:
                 state = self.method.state()
                 seconds = before + time.perf_counter() - started
-                about = {"method": state.about, "seconds": seconds}
+                about = {"method": state.about, "seconds": seconds, "base": base}
                 tensors = {**state.tensors, **training.state()}
                 self._commit(Checkpoint(training.phase.index, training.step, about, tensors))
         return before + time.perf_counter() - started

@@ -75,8 +75,12 @@ def strength(study: Study, method: str, order: int = 0) -> dict[str, Range]:
     """
     kept: dict[str, list[float]] = {}
     for run in study.runs(method, order):
-        for row in run.of(TraceRow)[-2:-1]:  # the last one of all stands for the phase's end
-            for name, values in row.values.items():
+        rows = run.of(TraceRow)
+        places = list(dict.fromkeys((row.phase, row.step) for row in rows))
+        for row in rows:
+            # the last place of all is the phase's end; several mechanisms have a row each
+            last = [(row.phase, row.step)] == places[-2:-1]
+            for name, values in row.values.items() if last else ():
                 if name not in row.promised:
                     kept.setdefault(name, []).extend(values)
     return {name: (min(values), max(values)) for name, values in kept.items()}

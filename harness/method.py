@@ -88,6 +88,16 @@ class Method:
     # The first phase is plain LoRA on the offered batches, so its training may be done once for all
     # methods that say so. The conformance tests hold a method to it, byte for byte.
     plain_first_phase: ClassVar[bool] = False
+    # It trains the base's own weights. They are then what answers: they are saved with its state,
+    # and the instrument asks that they moved in every phase and at no other time.
+    moves_base: ClassVar[bool] = False
+    # It learns from text of the model's own in the place of the offered rows, so its batches cannot
+    # be held against the offer; the record of every phase says so.
+    rewrites: ClassVar[bool] = False
+    # It can be a component of a stack: it learns and answers with the one adapter that the default
+    # ``begin_phase`` makes and with nothing else, from the offered rows and others behind them. The
+    # conformance tests hold a method to it.
+    stackable: ClassVar[bool] = True
 
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         self.adapters, self.config, self.seeds = adapters, config, seeds
@@ -170,10 +180,11 @@ class Method:
         """Numbers the method promises to hold, measured now and recorded as they are."""
         return ()
 
-    def trace(self, ended: bool) -> Trace | None:
+    def trace(self, ended: bool) -> Trace | Sequence[Trace] | None:
         """What the mechanism is now, recorded after every step and at the end of every phase.
 
-        ended  the phase is over: what is too dear for every step may be measured as well
+        ended    the phase is over: what is too dear for every step may be measured as well
+        returns  several where they are not of the same layers
         """
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import NamedTuple
 
 from classay import registry
@@ -17,6 +18,7 @@ from classay.world import GENERAL
 LEDGER_BYTES_A_STEP = 600  # a step row of five layers, measured
 # Choices of a probe: not known of data that were not read yet, except of the built-in world.
 CHOICES, CHOICES_IN_WORLD = 4, 8
+BYTES = {"fp32": 4, "bf16": 2, "nf4": 0, "nf4_bf16": 0}  # of a moved weight; codes do not move
 
 
 class MethodPlan(NamedTuple):
@@ -47,7 +49,7 @@ def plan(suite: Suite, base: Outline | None, gflops: float) -> Plan:
 
     ::
 
-        hours = (4 N · tokens trained + 2 N · tokens evaluated) / speed
+        hours = (4 N · tokens trained + 2 N · tokens evaluated) / speed       6 N if the base moves
 
     base     None if it is not known: hours and disk are then not estimable
     gflops   the speed that one worker is assumed to reach, in GFLOP/s
@@ -62,7 +64,7 @@ def plan(suite: Suite, base: Outline | None, gflops: float) -> Plan:
     methods = []
     for name in suite.methods:
         cells = runs * (1 + suite.statistics.noise_draws if name == suite.redrawn else 1)
-        method = registry.load("method", suite.method_of(name)).METHOD
+        method = _module(suite, name).METHOD
         config = registry.resolve(name, suite.methods[name])
         budgets = method.budgets(config, domains)
         evaluated = _every_phase(suite) + len(method.mechanisms(config)) * _ablated(suite)
@@ -71,7 +73,8 @@ def plan(suite: Suite, base: Outline | None, gflops: float) -> Plan:
         trained = round(budgets * suite.training.tokens_per_domain)
         hours = None
         if base is not None:
-            flops = base.parameters * (4 * trained + 2 * evaluated) * cells
+            backward = 4 if method.moves_base else 2
+            flops = base.parameters * ((2 + backward) * trained + 2 * evaluated) * cells
             hours = flops / (gflops * 1e9) / 3600
         methods.append(
             MethodPlan(name, method.bound, cells, trained * cells, evaluated * cells, hours)
@@ -82,11 +85,12 @@ def plan(suite: Suite, base: Outline | None, gflops: float) -> Plan:
     except InsufficientEvidence:
         detectable = None
     total = sum(method.cells for method in methods)
+    moved = sum(m.cells for m in methods if _module(suite, m.method).METHOD.moves_base)
     return Plan(
         methods,
         total,
         sum(m.hours for m in methods if m.hours is not None) if base else None,
-        _disk(suite, base, total) if base else None,
+        _disk(suite, base, total, moved) if base else None,
         exact_p_floor(seeds, paired=True),
         exact_p_floor(seeds, paired=False),
         detectable,
@@ -141,12 +145,20 @@ def _probes(suite: Suite, domain: Domain) -> int:
     return 0 if none or not domain.splits.probe else suite.evaluation.probes_per_domain
 
 
-def _disk(suite: Suite, base: Outline, cells: int) -> int:
-    """Bytes of adapters and ledgers: one adapter and one set of step rows a phase."""
+def _module(suite: Suite, name: str) -> ModuleType:
+    return registry.load("method", suite.method_of(name))
+
+
+def _disk(suite: Suite, base: Outline, cells: int, moved: int) -> int:
+    """Bytes of adapters and ledgers: one adapter and one set of step rows a phase.
+
+    moved  those of the cells that train the base's own weights, which are saved as well
+    """
     ranks = suite.adapter.rank
     adapter = sum(4 * ranks * sum(shape) for shape in _linear_shapes(base))
     ledger = suite.steps * LEDGER_BYTES_A_STEP
-    return cells * len(suite.stream.domains) * (adapter + ledger)
+    whole = BYTES[suite.base.dtype] * base.parameters
+    return len(suite.stream.domains) * (cells * (adapter + ledger) + moved * whole)
 
 
 def _linear_shapes(base: Outline) -> list[tuple[int, ...]]:

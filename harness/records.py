@@ -227,6 +227,7 @@ class PhaseRow(Row):
     offered: str  # digest of the batches offered
     tokens_offered: int
     tokens_trained: int
+    rewritten: bool = False  # learned from text of the model's own in the place of the offer
     trainable: int
     stored_bytes: int
     stored_examples: int

@@ -104,6 +104,13 @@ def check(suite: Suite) -> None:
     """
     for method, config in suite.methods.items():
         resolve(method, config)
+        runs = suite.method_of(method)
+        if suite.base.quantised and load("method", runs).METHOD.moves_base:
+            raise ConfigError(
+                f"base.dtype is {suite.base.dtype!r}, and methods.{method} moves the base's own "
+                f"weights, which needs floating-point numbers and not codes of 4 bits.\n"
+                f"  Set base.dtype to fp32 or bf16, or leave {method} out."
+            )
     for router in suite.evaluation.routers:
         _check_router(router)
     name = suite.statistics.retention

@@ -119,6 +119,11 @@ class BaseSpec(Strict):
         """Whether it is the built-in base, which is made on this machine."""
         return self.builtin is not None and self.path is None and self.hub is None
 
+    @property
+    def quantised(self) -> bool:
+        """Whether its matrices are codes and not numbers."""
+        return self.dtype.startswith("nf4")
+
     @model_validator(mode="after")
     def _hub_needs_a_commit(self) -> BaseSpec:
         if self.hub and not self.revision:

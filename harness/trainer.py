@@ -13,7 +13,7 @@ import numpy as np
 
 from classay import packing
 from classay.errors import Diverged
-from classay.method import Method, Phase
+from classay.method import Method, Phase, Trace
 from classay.records import InvariantRow, StepRow, TraceRow
 from classay.seeding import Seeds
 from classay.suite import Training
@@ -170,7 +170,8 @@ class PhaseTraining:
     def trace(self, step: int, ended: bool) -> list[TraceRow]:
         """The record of what the method's mechanism is now; none if it shows none."""
         found = self.method.trace(ended)
-        return [TraceRow(phase=self.phase.index, step=step, **found._asdict())] if found else []
+        traces = [found] if isinstance(found, Trace) else found or []
+        return [TraceRow(phase=self.phase.index, step=step, **t._asdict()) for t in traces]
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer's state and the global generators', as tensors."""
@@ -182,7 +183,7 @@ class PhaseTraining:
             for index, entry in saved.items()
             for key, value in entry.items()
         }
-        device = self.parameters[0].device
+        device = next(self.method.model.parameters()).device
         if device.type == "cuda":
             tensors["generator/cuda"] = torch.cuda.get_rng_state(device)
         return {**tensors, "generator/cpu": torch.get_rng_state()}
@@ -198,8 +199,9 @@ class PhaseTraining:
                 state["state"].setdefault(int(path[0]), {})[path[1]] = tensor
         self.optimizer.load_state_dict(state)
         torch.set_rng_state(tensors["generator/cpu"])
+        device = next(self.method.model.parameters()).device
         if "generator/cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["generator/cuda"], self.parameters[0].device)
+            torch.cuda.set_rng_state(tensors["generator/cuda"], device)
         self.step = step
 
     def _term_norms(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:

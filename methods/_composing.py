@@ -29,6 +29,7 @@ class Composing(Method):
     """
 
     plain_first_phase = True
+    stackable = False
 
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)

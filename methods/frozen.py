@@ -30,6 +30,7 @@ class Frozen(Method):
     """One adapter a domain; the router must say which one answers."""
 
     needs_domain = True
+    stackable = False
     plain_first_phase = True
 
     def begin_phase(self, phase: Phase) -> None:

@@ -75,6 +75,8 @@ class Config:
 class InfLoRA(Method):
     """One adapter a domain, half of it designed; no router, because all of them answer."""
 
+    stackable = False
+
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)
         # shape of lora_A -> M or N (modules, in, columns), and of which modules it is N (modules,)

@@ -37,6 +37,7 @@ class Joint(Method):
     """A fresh adapter, trained on everything offered so far."""
 
     bound = True
+    stackable = False
     plain_first_phase = True
     _rows: tuple[Tensor, Tensor] | None = None  # ids and labels: (blocks a domain, domains, block)
 

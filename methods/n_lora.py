@@ -48,6 +48,8 @@ class Config:
 class NLoRA(Method):
     """One adapter a domain; no router, because all of them answer."""
 
+    stackable = False
+
     def begin_phase(self, phase: Phase) -> None:
         adapters, past = self.adapters, self.adapters.beside
         if adapters.active is not None:

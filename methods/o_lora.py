@@ -57,6 +57,7 @@ class OLoRA(Method):
     """One adapter a domain; no router, because all of them answer."""
 
     plain_first_phase = True
+    stackable = False
     # modules of one shape, and their past matrices: (modules, domains · rank, width)
     _past: tuple[tuple[list[str], Tensor], ...] = ()
 
@@ -137,3 +138,4 @@ def _by_shape(named: dict[str, Tensor]) -> list[list[str]]:
 
 METHOD = OLoRA
 EXAMPLE = Config(variant="paper", strength=5.0)  # runs in the conformance tests
+VARIANTS = {"released": Config(variant="released", strength=0.5, norm_strength=0.1)}  # so does this

@@ -134,4 +134,4 @@ def _quota(config: Config, phase: Phase) -> int:
 METHOD = Replay
 EXAMPLE = Config(capacity=8, share=0.5)  # runs in the conformance tests
 VARIANTS = {"fixed_share": Config(memory="fixed_share", share=0.25)}
-OFF = Config(capacity=8, share=0.0)
+OFF = Config(capacity=8, share=0.0)  # naive LoRA, byte for byte

@@ -56,6 +56,8 @@ class Config:
 class SdftOnPolicy(Method):
     """One shared adapter, and its moving average as the teacher."""
 
+    stackable = False
+    rewrites = True
     _place = (0, 0)  # phase and step, after which a step's samples are named
 
     def begin_phase(self, phase: Phase) -> None:

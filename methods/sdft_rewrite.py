@@ -22,9 +22,8 @@ choices     greedy, or drawn at a temperature; a row without a label in its late
             is; of the others only labelled tokens are rewritten. Rewritten rows are kept while
             their phase lasts, and charged as long. Writing is charged in seconds, not in tokens:
             it reads every row twice and is no training batch.
-            The batches that are recorded are those that were trained on, and not the offered ones.
-            The instrument's check "All methods were offered the same" knows of no method that
-            replaces what it is offered: a run with this one fails it, and earns no verdict.
+            The batches that are recorded are those that were trained on, and not the offered ones,
+            which every phase declares.
 """
 
 from __future__ import annotations
@@ -59,6 +58,8 @@ class Config:
 class SdftRewrite(Method):
     """One shared adapter, trained on the domain in the model's own words."""
 
+    stackable = False
+    rewrites = True
     _rows: Tensor | None = None  # of the phase that is being learned: (rows, block)
     _verified = 0.0  # share of the rows whose rewrite was kept
 

@@ -157,22 +157,37 @@ def _steps(record: CellRecord, phase: int) -> list[StepRow]:
 
 
 def _base_unmoved(study: Study) -> Check:
-    done = [record for record in study.cells if record.state == "done"]
-    digests = [
-        digest
-        for record in done
-        for row in record.of(PhaseRow)
-        for digest in (row.base_before, row.base_after)
-    ]
-    digests += [d for r in done if r.end for d in (r.head.base, r.end.base or "")]
-    kinds = len(set(digests))
-    return Check(
+    name, meaning = (
         "The base never moved",
-        kinds == 1 if digests else None,
-        f"digested {len(digests):,} times, before and after every phase: "
-        + ("all equal" if kinds == 1 else f"{kinds} different values"),
-        "every method starts from, and adds to, the same frozen weights",
+        "every method starts from, and adds to, the same frozen weights; one that trains them says "
+        "so, starts from them, and moves them in its phases and at no other time",
     )
+    done = [record for record in study.cells if record.state == "done"]
+    digests, strayed, movers = list[str](), 0, set[str]()
+    for record in done:
+        seen = _base_digests(record)
+        runs = study.suite.method_of(record.cell.method)
+        if registry.load("method", runs).METHOD.moves_base:
+            movers.add(record.cell.method)
+            # before | after, before | after, before …: equal in a pair, different across a phase
+            still = all(a == b for a, b in zip(seen[::2], seen[1::2], strict=True))
+            moved = all(a != b for a, b in zip(seen[1::2], seen[2::2], strict=False))
+            strayed += not (still and moved)
+            seen = seen[:1]
+        digests += seen
+    kinds = len(set(digests))
+    found = f"digested {len(digests):,} times, before and after every phase: "
+    found += "all equal" if kinds == 1 else f"{kinds} different values"
+    if movers:
+        found += f"; trained by {', '.join(sorted(movers))}, {strayed} of whose cells moved it "
+        found += "outside a phase or not within one"
+    return Check(name, kinds == 1 and not strayed if digests else None, found, meaning)
+
+
+def _base_digests(record: CellRecord) -> list[str]:
+    """At the beginning, before and after every phase, at the end."""
+    phases = [d for row in record.of(PhaseRow) for d in (row.base_before, row.base_after)]
+    return [record.head.base, *phases, *([record.end.base or ""] if record.end else [])]
 
 
 def _same_offer(study: Study) -> Check:
@@ -193,7 +208,13 @@ def _same_offer(study: Study) -> Check:
     batches = {(record.cell.seed, row.domain, row.offered) for record, row in phases}
     lots = {(record.cell.seed, row.domain) for record, row in phases}
     # a phase that trained on no more than the offer must have trained on just that, step by step
-    plain = [(record, row) for record, row in phases if row.tokens_trained == row.tokens_offered]
+    plain = [
+        (record, row)
+        for record, row in phases
+        if row.tokens_trained == row.tokens_offered and not row.rewritten
+    ]
+    own = sorted({record.cell.method for record, row in phases if row.rewritten})
+    words = f"; {', '.join(own)} learned from the model's own words in its place" if own else ""
     other = sum(
         digest([step.batch for step in _steps(record, row.phase)]) != row.offered
         for record, row in plain
@@ -203,7 +224,7 @@ def _same_offer(study: Study) -> Check:
         off == 0 and len(batches) == len(lots) and other == 0,
         f"{len(phases)} phases of {budget:,} tokens each, {off} of another size; {len(batches)} "
         f"digest(s) of batches for {len(lots)} pair(s) of seed and domain; {len(plain)} phases "
-        f"trained on the offer alone, {other} of them on something else",
+        f"trained on the offer alone, {other} of them on something else{words}",
         meaning,
     )
 

@@ -60,6 +60,7 @@ CERTIFIES = (
 
 METHOD = Crma
 EXAMPLE = Config(preset="strong")  # runs in the conformance tests
+OFF, PARENT = Config(preset="strong", control="identity"), "frozen"  # byte for byte
 VARIANTS = {  # so do these
     "evidence": Config(preset="evidence"),
     "mhc": Config(preset="mhc", gate="exact", start="random"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Crma(Method):
     """FROZEN's adapters on a base with a structure; ``config.policy`` says what becomes of it."""
 
+    stackable = False  # the structure answers with it
     config: Config
 
     def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:

@@ -24,6 +24,7 @@ ROUTER = "structure/router/"
 class LoRAMoE(Method):
     """Experts and a router, all of them trained on every domain in turn."""
 
+    stackable = False
     _kind = 0  # of the domain that is learned
 
     def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:

@@ -80,6 +80,7 @@ def _relative(study: Study, method: str, order: int) -> Cell:
 def _pace(study: Study, method: str, order: int) -> dict[int, float]:
     """Median seconds of a step, by seed: without checkpoints and without measuring invariants."""
     return {
-        run.cell.seed: median(row.seconds for row in run.of(StepRow))
+        run.cell.seed: median(row.seconds for row in steps)
         for run in study.runs(method, order)
+        if (steps := run.of(StepRow))
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, fields
+from typing import ClassVar, NamedTuple
 
 import pytest
 
@@ -18,7 +19,7 @@ from classay.adapters import Adapters
 from classay.base import Base, locate
 from classay.errors import ConfigError
 from classay.method import Method, Phase, State
-from classay.records import InvariantRow, TraceRow
+from classay.records import InvariantRow, StepRow, TraceRow
 from classay.seeding import Seeds
 from classay.suite import AdapterSpec, BaseSpec, Training
 from classay.trainer import PhaseTraining
@@ -36,22 +37,38 @@ def examples() -> list[str]:
 
 
 def example(name: str):
-    """The module and the settings behind a name of ``examples``."""
+    """The module and the settings behind a name of ``examples``, or behind ``<method>.OFF``."""
     method, _, variant = name.partition(".")
     module = registry.load("method", method)
+    if variant == "OFF":
+        return module, module.OFF
     return module, module.VARIANTS[variant] if variant else module.EXAMPLE
 
 
+def moves_base(name: str) -> bool:
+    return example(name)[0].METHOD.moves_base
+
+
+def in_formats(names: list[str]) -> pytest.MarkDecorator:
+    """Each name in every number format; what moves the base needs numbers to move."""
+    pairs = [(n, d) for d in ("fp32", "nf4") for n in names if d == "fp32" or not moves_base(n)]
+    return pytest.mark.parametrize(("name", "dtype"), pairs)
+
+
 every_example = pytest.mark.parametrize("name", examples())
-every_format = pytest.mark.parametrize("dtype", ["fp32", "nf4"])
+every_example_and_format = in_formats(examples())
 every_method = pytest.mark.parametrize("name", registry.names("method"))
+WITH_OFF = [n for n in registry.names("method") if hasattr(registry.load("method", n), "OFF")]
 
 
 class Bench:
     """A tiny base with one method on it."""
 
     def __init__(self, folder, name: str | None, seed: int = 0, dtype: str = "fp32") -> None:
-        self.base = Base(locate(BaseSpec(path=str(folder))), dtype, "cpu")
+        exact = dtype == "fp64"
+        self.base = Base(locate(BaseSpec(path=str(folder))), "fp32" if exact else dtype, "cpu")
+        if exact:
+            self.base.model.double()
         self.seeds = Seeds(seed)
         self.adapters = Adapters(self.base.model, AdapterSpec(rank=2, alpha=4), self.seeds)
         if name is None:
@@ -63,13 +80,18 @@ class Bench:
     def learn(self, phases: int = len(DOMAINS)) -> Bench:
         """Learn the first domains of the stream."""
         for index in range(phases):
-            phase = offered(index)
-            self.method.begin_phase(phase)
-            training = PhaseTraining(self.method, phase, SETTINGS, self.seeds)
-            while training.step < training.steps:
-                training.advance()
-            self.method.end_phase(phase)
+            self.learn_one(offered(index))
         return self
+
+    def learn_one(self, phase: Phase) -> list[StepRow]:
+        """Learn one domain."""
+        rows = []
+        self.method.begin_phase(phase)
+        training = PhaseTraining(self.method, phase, SETTINGS, self.seeds)
+        while training.step < training.steps:
+            rows += training.advance()
+        self.method.end_phase(phase)
+        return [row for row in rows if isinstance(row, StepRow)]
 
 
 def offered(index: int) -> Phase:
@@ -93,13 +115,22 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
+def ids_of(phase: Phase) -> list[torch.Tensor]:
+    return [batch["input_ids"] for batch in phase.batches]
+
+
+def grams(tensors: Iterable[torch.Tensor]) -> set[tuple[int, ...]]:
+    """Every four integers that stand in a row: text, and neither a counter nor a place."""
+    whole = [t.flatten() for t in tensors if not t.is_floating_point() and t.numel() >= 4]
+    return {tuple(four) for t in whole for four in t.unfold(0, 4, 1).tolist()}
+
+
 @pytest.fixture
 def bench(tiny_base) -> Callable[..., Bench]:
     return lambda name, seed=0, dtype="fp32": Bench(tiny_base, name, seed, dtype)
 
 
-@every_format
-@every_example
+@every_example_and_format
 def test_same_seed_same_bits(bench, name, dtype):
     first, again = (weights(bench(name, dtype=dtype).learn()) for _ in range(2))
     assert equal(first, again)
@@ -115,7 +146,9 @@ def test_what_a_plan_is_told_of_it_before_it_is_built_is_true(bench, name):
 
 @every_example
 def test_another_seed_gives_other_weights(bench, name):
-    assert not equal(weights(bench(name).learn()), weights(bench(name, seed=1).learn()))
+    first, other = (bench(name, seed=seed).learn() for seed in (0, 1))
+    # what has no adapter has nothing to draw; seeds differ in the batches that they are offered
+    assert equal(weights(first), weights(other)) is not bool(first.adapters.names)
 
 
 @every_example
@@ -125,14 +158,14 @@ def test_the_global_generator_has_no_say(bench, name):
     assert equal(first, weights(bench(name).learn()))
 
 
-@every_format
-@every_example
-def test_the_base_never_moves(bench, name, dtype):
+@every_example_and_format
+def test_the_base_never_moves_unless_the_method_says_so(bench, name, dtype):
     learned = bench(name, dtype=dtype)
     before = learned.base.digest()
-    assert learned.learn().base.digest() == before
+    after = learned.learn().base.digest()
+    assert (after != before) is moves_base(name)
     answers(learned, DOMAINS[0])
-    assert learned.base.digest() == before
+    assert learned.base.digest() == after
 
 
 @every_example
@@ -148,7 +181,7 @@ def test_learning_lowers_the_loss_on_what_is_offered(bench, name):
     first = loss()
     while training.step < training.steps:
         training.advance()
-    assert loss() < first
+    assert loss() < first if training.steps else not list(learned.method.parameters())
 
 
 @every_example
@@ -164,21 +197,21 @@ def test_answering_leaves_no_trace(bench, name):
 
 
 @every_example
-def test_the_price_is_stated_and_whole(bench, name):
-    learned = bench(name).learn()
-    cost = learned.method.cost()
-    assert cost.trainable == sum(p.numel() for p in learned.method.parameters()) > 0
-    kept = learned.method.state().tensors
-    active = {id(p) for p in learned.method.parameters()}
-    beside = sum(
-        t.nbytes
-        for key, t in kept.items()
-        if not (key.startswith(f"adapter/{learned.adapters.active}/"))
-    )
-    assert active
-    # whatever a new process would need beside the adapter in training is charged
-    assert cost.stored_bytes >= beside
-    assert cost.stored_examples >= 0
+def test_the_price_is_stated_and_is_what_lies_on_disk(bench, name, tmp_path):
+    learned = bench(name)
+    for index in range(len(DOMAINS)):
+        learned.learn_one(offered(index))
+        cost, training = learned.method.cost(), f"adapter/{learned.adapters.active}/"
+        assert cost.trainable == sum(p.numel() for p in learned.method.parameters())
+        # whatever a new process needs beside the adapter in training, read back from a file
+        kept = learned.method.state().tensors
+        save_file({k: t.contiguous() for k, t in kept.items()}, tmp_path / "kept.safetensors")
+        on_disk = load_file(tmp_path / "kept.safetensors")
+        beside = sum(t.nbytes for k, t in on_disk.items() if not k.startswith(training))
+        assert cost.stored_bytes == beside
+        # rows of the stream are kept by those, and only by those, who say so
+        rows = grams(t for past in range(index + 1) for t in ids_of(offered(past)))
+        assert (cost.stored_examples > 0) == bool(rows & grams(on_disk.values()))
 
 
 @every_example
@@ -198,14 +231,13 @@ def test_a_penalty_is_felt_after_the_first_step_of_the_second_phase(bench, name)
     learned = bench(name).learn(1)
     learned.method.begin_phase(offered(1))
     training = PhaseTraining(learned.method, offered(1), SETTINGS, learned.seeds)
-    rows = [training.advance()[0] for _ in range(STEPS)]
-    for term in set(rows[1].terms) - {"lm"}:
+    rows = [training.advance()[0] for _ in range(training.steps)]
+    for term in set(rows[1].terms) - {"lm"} if rows else ():
         assert all(row.terms[term] > 0 for row in rows[1:])
         assert rows[1].term_gradient_norms[term] >= 1e-3 * rows[1].term_gradient_norms["lm"]
 
 
-@every_format
-@every_example
+@every_example_and_format
 def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path):
     finished = bench(name, dtype=dtype).learn(2)
     straight = weights(finished)
@@ -213,7 +245,8 @@ def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path)
     killed = bench(name, dtype=dtype).learn(1)
     killed.method.begin_phase(offered(1))
     training = PhaseTraining(killed.method, offered(1), SETTINGS, killed.seeds)
-    for _ in range(2):
+    stopped = min(2, training.steps)
+    for _ in range(stopped):
         training.advance()
     state = killed.method.state()
     tensors = {**state.tensors, **training.state()}
@@ -224,7 +257,7 @@ def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path)
     saved = {k: t.clone() for k, t in load_file(tmp_path / "checkpoint.safetensors").items()}
     resumed.method.restore(State(saved, json.loads(about)))
     training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
-    training.restore(saved, 2)
+    training.restore(saved, stopped)
     while training.step < training.steps:
         training.advance()
     resumed.method.end_phase(offered(1))
@@ -256,8 +289,7 @@ def test_a_plain_first_phase_is_the_default_one_byte_for_byte(bench, name):
     assert equal(mine, default.adapters.tensors("shared"))
 
 
-@every_format
-@every_example
+@every_example_and_format
 def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name, dtype):
     # a method whose module says so makes this part of every fresh adapter of its domain's inputs
     designed = getattr(example(name)[0], "DESIGNED", None)
@@ -265,15 +297,19 @@ def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name, dty
     for index in range(len(DOMAINS)):
         phase = offered(index)
         learned.method.begin_phase(phase)
+        if learned.adapters.active is None:
+            pytest.skip("it has no adapter")
         mine = learned.adapters.tensors(learned.adapters.active)
         if not any(tensor.any() for key, tensor in mine.items() if "lora_B" in key):
             fresh += 1
             other = bench(None)
             other.adapters.fresh("anything", index)
-            plain = other.adapters.tensors("anything")
+            other.adapters.fresh("the_first", 0)  # of a method in which every domain is the first
+            theirs = [other.adapters.tensors(kind) for kind in ("anything", "the_first")]
             given = {key for key in mine if designed and designed in key}
-            assert equal(*({k: t for k, t in a.items() if k not in given} for a in (mine, plain)))
-            assert not any(torch.equal(mine[key], plain[key]) for key in given)
+            drawn = [{k: t for k, t in a.items() if k not in given} for a in (mine, *theirs)]
+            assert any(equal(drawn[0], one) for one in drawn[1:])
+            assert not any(torch.equal(mine[key], plain[key]) for plain in theirs for key in given)
             assert bool(given) == bool(designed)
         training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
         while training.step < training.steps:
@@ -289,6 +325,8 @@ def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
 
     learned = bench(name).learn(1)
     active = learned.adapters.active
+    if active is None:
+        pytest.skip("it has no adapter")
     tensors = {k: t.contiguous() for k, t in learned.adapters.tensors(active).items()}
     save_file(tensors, tmp_path / "adapter_model.safetensors")
     (tmp_path / "adapter_config.json").write_text(json.dumps(learned.adapters.config()))
@@ -303,6 +341,33 @@ def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
         off.enter_context(torch.inference_mode())
         mine = learned.base.model(input_ids=ids, use_cache=False).logits
         assert torch.equal(mine, theirs(input_ids=ids, use_cache=False).logits)
+
+
+@every_example
+def test_what_can_be_a_component_of_a_stack_says_so(bench, name):
+    learned = bench(name).learn(2)
+    method, phase, used = learned.method, offered(2), []
+    method.begin_phase(phase)
+    steps, rows = method.curriculum(phase), len(phase.batches[0]["labels"])
+    begins = len(steps) == len(phase.batches) and all(
+        torch.equal(own[key][:rows], table)
+        for own, batch in zip(steps, phase.batches, strict=True)
+        for key, table in batch.items()
+    )
+    for domain in (*DOMAINS, "unheard_of", None):
+        with method.answering(domain):
+            used.append((learned.adapters.active, learned.adapters.beside))
+    shared = [id(p) for _, p in learned.adapters.named("shared")] if used[0][0] else []
+    fits = (
+        begins
+        and learned.adapters.names == ["shared"]
+        and set(used) == {("shared", ())}
+        and [id(p) for p in method.parameters()] == shared
+        and len(method.parameter_groups()) == 1
+        and not any(key.startswith("structure/") for key in method.state().tensors)
+    )
+    # a method some of whose settings fit is free to say that it does not
+    assert fits or not type(method).stackable
 
 
 @every_method
@@ -372,3 +437,197 @@ def test_an_ablation_leaves_no_trace(bench, name):
             answers(learned, DOMAINS[0])
     assert torch.equal(first, answers(learned, DOMAINS[0]))
     assert equal(before, weights(learned))
+
+
+class History(NamedTuple):
+    """What became of one phase."""
+
+    losses: list[tuple[float, float, str]]  # lm, the sum of all terms, the batch
+    adapter: str  # the one that learned
+    learned: dict[str, bytes]
+    answers: list[bytes]  # to a question about every domain, and about none
+
+
+def history(learned: Bench) -> list[History]:
+    """Learn the stream, and remember all of it."""
+    phases = []
+    for index in range(len(DOMAINS)):
+        rows = learned.learn_one(offered(index))
+        losses = [(r.terms["lm"], sum(r.terms.values()), r.batch) for r in rows]
+        answered = [answers(learned, domain).numpy().tobytes() for domain in (*DOMAINS, None)]
+        name = learned.adapters.active
+        phases.append(History(losses, name, raw(learned, name), answered))
+    return phases
+
+
+def raw(learned: Bench, adapter: str) -> dict[str, bytes]:
+    return {k: t.numpy().tobytes() for k, t in learned.adapters.tensors(adapter).items()}
+
+
+def parent_of(name: str) -> str:
+    return getattr(registry.load("method", name), "PARENT", "naive_lora")
+
+
+@in_formats(WITH_OFF)
+def test_with_its_mechanism_off_it_is_its_parent_byte_for_byte(bench, name, dtype):
+    off, parent = bench(f"{name}.OFF", dtype=dtype), bench(parent_of(name), dtype=dtype)
+    for mine, theirs in zip(history(off), history(parent), strict=True):
+        assert mine.losses == theirs.losses
+        assert mine.learned == theirs.learned
+        assert mine.answers == theirs.answers
+        # nor has either been changed by what was learned after it
+        assert raw(off, mine.adapter) == raw(parent, theirs.adapter)
+
+
+@pytest.mark.parametrize("name", WITH_OFF)
+def test_with_its_mechanism_on_it_learns_something_else_than_its_parent(bench, name):
+    mine, theirs = (history(bench(n)) for n in (name, parent_of(name)))
+    assert [phase.learned for phase in mine] != [phase.learned for phase in theirs]
+    assert [phase.answers for phase in mine] != [phase.answers for phase in theirs]
+
+
+# (step, tolerance): of a term in float64; and of one that is put into float32 on its way, where
+# rounding alone is 6e-8 / 1e-3 of its size
+DIFFERENCES = {torch.float64: (1e-6, 1e-6), torch.float32: (1e-3, 1e-2)}
+
+
+@every_example
+def test_the_gradient_of_every_penalty_is_its_slope(bench, name):
+    """Along random directions: (f(θ + h·d) − f(θ − h·d)) / 2h = ∇f · d, in float64."""
+    learned = bench(name).learn(1)
+    learned.method.begin_phase(offered(1))
+    training = PhaseTraining(learned.method, offered(1), SETTINGS, learned.seeds)
+    for _ in range(min(2, training.steps)):  # off the point where a fresh adapter has its kinks
+        training.advance()
+    state = learned.method.state()
+    exact = bench(name, dtype="fp64")
+    wide = {k: t.double() if t.is_floating_point() else t for k, t in state.tensors.items()}
+    exact.method.restore(State({k: t.clone() for k, t in wide.items()}, state.about))
+    training = PhaseTraining(exact.method, offered(1), SETTINGS, exact.seeds)
+    if not training.steps or set(exact.method.loss(training.batches[2])) == {"lm"}:
+        pytest.skip("it has no term besides lm")
+    assert {p.dtype for p in training.parameters} == {torch.float64}
+    batch, at = training.batches[2], [p.detach().clone() for p in training.parameters]
+
+    def terms(step: float, direction: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            for parameter, there, d in zip(training.parameters, at, direction, strict=True):
+                parameter.copy_(there + step * d)
+        return {k: t for k, t in exact.method.loss(batch).items() if k != "lm"}
+
+    def slope(gradients: list[torch.Tensor | None], direction: list[torch.Tensor]) -> float:
+        pairs = zip(gradients, direction, strict=True)
+        return sum(float((g * d).sum()) for g, d in pairs if g is not None)
+
+    here = terms(0.0, at)
+    gradients = {
+        key: torch.autograd.grad(term, training.parameters, retain_graph=True, allow_unused=True)
+        for key, term in here.items()
+    }
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        direction = [torch.randn(t.shape, generator=draw, dtype=t.dtype) for t in at]
+        for key, term in here.items():
+            h, tolerance = DIFFERENCES[term.dtype]
+            ahead, behind = (terms(step, direction)[key].item() for step in (h, -h))
+            size = slope(gradients[key], [0 if g is None else g for g in gradients[key]]) ** 0.5
+            rise = (ahead - behind) / (2 * h)
+            assert abs(rise - slope(gradients[key], direction)) <= tolerance * size + 1e-9, key
+
+
+class Marked:
+    """A stream in which every domain and the hold-out have words of their own.
+
+    A word that has not been offered is poison: what the model makes of it is no number, and so is
+    everything that anybody computes from that. Nor does the model say it by itself.
+    """
+
+    OWN: ClassVar = {
+        **{d: (2 + 70 * i, 72 + 70 * i) for i, d in enumerate(DOMAINS)},
+        "": (212, 300),
+    }
+
+    def __init__(self, model) -> None:
+        self.offered: set[str] = set()
+        model.get_input_embeddings().register_forward_hook(self._poison)
+        model.get_output_embeddings().register_forward_hook(self._silence)
+
+    def _unheard(self):
+        return (words for owner, words in self.OWN.items() if owner not in self.offered)
+
+    def _silence(self, module, arguments, output):
+        for low, high in self._unheard():
+            unheard = torch.arange(low, high, device=output.device)
+            output = output.index_fill(-1, unheard, -1e4)
+        return output
+
+    def _poison(self, module, arguments, output):
+        (ids,) = arguments
+        for low, high in self._unheard():
+            poison = ((low <= ids) & (ids < high)).unsqueeze(-1)
+            output = output.masked_fill(poison, torch.nan)
+        return output
+
+    def text(self, owner: str) -> tuple[torch.Tensor, ...]:
+        low, high = self.OWN[owner]
+        draw = torch.Generator().manual_seed(low)
+        return tuple(torch.randint(low, high, (STEPS, 2, 16), generator=draw))
+
+    def phase(self, index: int) -> Phase:
+        self.offered.add(DOMAINS[index])
+        ids = self.text(DOMAINS[index])
+        return Phase(index, DOMAINS[index], tuple({"input_ids": b, "labels": b} for b in ids))
+
+    def found(self, tensors: Iterable[torch.Tensor], about: object = None) -> Iterator[str]:
+        """Traces of what was not offered."""
+        tensors, later = list(tensors), self.OWN.keys() - self.offered
+        yield from (d for d in later - {""} if d in json.dumps(about))
+        yield from (d for d in later if grams(self.text(d)) & grams(tensors))
+        yield from ("poison" for t in tensors if not t.isfinite().all())
+
+
+def traces(learned: Bench) -> list[str]:
+    """Learn a marked stream; what of it was known before its time, or at all."""
+    marked, found = Marked(learned.base.model), []
+    for index in range(len(DOMAINS)):
+        phase = marked.phase(index)
+        learned.method.begin_phase(phase)
+        training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
+        found += marked.found(t for batch in training.batches for t in batch.values())
+        while training.step < training.steps:
+            training.advance()
+        learned.method.end_phase(phase)
+        for domain in (*DOMAINS, None):  # as the harness does after every phase
+            with learned.method.answering(domain), torch.inference_mode():
+                for owner in (*DOMAINS, ""):
+                    learned.base.model(input_ids=marked.text(owner)[0], use_cache=False)
+        state = learned.method.state()
+        found += marked.found(state.tensors.values(), state.about)
+    return found
+
+
+@every_example
+def test_it_keeps_and_does_nothing_of_what_it_was_not_offered(bench, name):
+    assert traces(bench(name)) == []
+
+
+@pytest.mark.parametrize("loot", ["ids", "features"])
+def test_that_law_sees_a_thief(bench, loot):
+    class Thief(Method):
+        """It listens while the hold-out is scored."""
+
+        def begin_phase(self, phase):
+            super().begin_phase(phase)
+            self.loot = torch.zeros(4)
+            self.model.get_input_embeddings().register_forward_hook(self.listen)
+
+        def listen(self, module, arguments, output):
+            self.loot = arguments[0] if loot == "ids" else output.sum(dim=(0, 1))
+
+        def state(self):
+            tensors, about = super().state()
+            return State({**tensors, "memory/loot": self.loot}, about)
+
+    learned = bench(None)
+    learned.method = Thief(learned.adapters, None, learned.seeds)
+    assert set(traces(learned)) == {"" if loot == "ids" else "poison"}

@@ -122,6 +122,7 @@ EXAMPLES = {
         "offered": "3" * 64,
         "tokens_offered": 256,
         "tokens_trained": 256,
+        "rewritten": True,
         "trainable": 100,
         "stored_bytes": 0,
         "stored_examples": 0,

@@ -18,6 +18,7 @@ pytest.importorskip("torch")
 
 from classay import circumstances, methods, registry, runner, study
 from classay import suite as suites
+from classay.ending import finish
 from classay.errors import ConfigError, LedgerError, StreamError
 from classay.evidence.instrument import checks
 from classay.evidence.noise import floors, redrawn
@@ -134,7 +135,9 @@ def test_a_run_comes_to_its_end_and_the_instrument_is_sound(run):
 def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run, dtype):
     here = Path(methods.__file__).parent  # without what is plugged in
     names = sorted(p.stem for p in here.iterdir() if p.stem.isidentifier() and p.stem[0] != "_")
-    every = {name: asdict(registry.load("method", name).EXAMPLE) for name in names}
+    modules = {name: registry.load("method", name) for name in names}
+    fits = {n: m for n, m in modules.items() if dtype == "fp32" or not m.METHOD.moves_base}
+    every = {name: asdict(module.EXAMPLE) for name, module in fits.items()}
     base = {"dtype": dtype}
     first, _ = run("first", base=base, methods=every)
     second, _ = run("second", jobs=2, base=base, methods=every)
@@ -268,24 +271,96 @@ def test_a_method_under_several_settings_has_the_same_facts_however_it_runs(run)
     assert any("is missing" in words for words in verify(first.folder))
 
 
-@pytest.mark.parametrize("name", ["live", "snapshot", "first"])
-def test_a_structure_goes_on_where_its_cell_was_stopped(run, tmp_path, monkeypatch, name):
+MORE = CRMA | {"whole": {"method": "full_finetune", "rate": 0.1}, "none": {"method": "untrained"}}
+BOUNDS = {
+    "frozen": {},
+    "joint": {},
+    "isolated": {},
+    "untrained": {},
+    "full_finetune": {"rate": 0.1},
+}
+
+
+def test_bounds_come_to_their_end_and_the_instrument_is_sound(run):
+    found, said = run(methods=BOUNDS)
+    assert set(said.values()) == {""}
+    assert {check.name: check.passed for check in checks(found)} == {
+        check.name: True for check in checks(found)
+    }
+    assert found.competitors == ["frozen"]
+    assert verify(found.folder) == []
+    assert finish(found).exit_code in (0, 1)  # the report can be drawn
+    whole = found.folder.report.read_text()
+    assert all(name in whole for name in BOUNDS)
+
+    # untrained: row 0 again and again, really measured, and nothing trained
+    losses, rows = found.loss("untrained")[0], found.runs("untrained")[0]
+    assert (losses == losses[0]).all()
+    assert not [row for row in rows.of(EvalRow) if row.shared and row.after >= 0]
+    price = {(p.steps, p.tokens_trained, p.trainable) for p in rows.of(PhaseRow)}
+    assert price == {(0, 0, 0)}
+
+    # isolated: the first domain is FROZEN's to the bit, the others are trained from other bytes
+    mine, frozen = (found.phases(name)[0] for name in ("isolated", "frozen"))
+    assert mine[0].adapters == frozen[0].adapters
+    assert mine[1].adapters["domain_oven"] != frozen[1].adapters["domain_oven"]
+
+    # full_finetune: each phase begins from what the last one left, and all of it is on disk
+    phases = found.phases("full_finetune")[0]
+    assert phases[0].base_before == found.runs("frozen")[0].head.base
+    assert [p.base_before for p in phases[1:]] == [p.base_after for p in phases[:-1]]
+    assert len({p.base_after for p in phases}) == 3
+    sizes = [sum(t.nbytes for t in safetensors(found, p).values()) for p in phases]
+    assert sizes == [p.stored_bytes for p in phases]
+    assert all(p.stored_bytes == 4 * p.trainable and not p.adapters for p in phases)
+    losses = found.loss("full_finetune")[0]
+    assert (losses[0] > losses.diagonal(offset=-1)).all()
+    # and what was copied to disk is what was measured: row 0 is everybody's
+    assert (losses[0] == found.loss("frozen")[0][0]).all()
+
+
+def safetensors(found: study.Study, phase: PhaseRow):
+    from safetensors.numpy import load_file
+
+    (place,) = phase.structures.values()
+    return load_file(found.folder.structure(place))
+
+
+def test_what_moves_the_base_is_refused_a_quantised_one_before_any_work(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"(?s)methods.whole moves the base's own weights.*fp32"):
+        run(base={"dtype": "nf4"}, methods={"whole": {"method": "full_finetune", "rate": 0.1}})
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "room", "stopped"),
+    [
+        # the start, 2 steps, the first phase, 2 steps of the second
+        *((name, 4, (1, 2)) for name in ("live", "snapshot", "first", "whole")),
+        # the start, and the first phase, which has no steps
+        ("none", 2, (1, 0)),
+    ],
+)
+def test_a_structure_goes_on_where_its_cell_was_stopped(
+    run, tmp_path, monkeypatch, name, room, stopped
+):
     import errno
 
     from classay import cell as life
     from classay import checkpoint
 
-    straight, _ = run("straight", methods={name: CRMA[name]})
+    methods = {name: MORE[name]}
+    straight, _ = run("straight", methods=methods)
     folder = RunFolder(tmp_path / "stopped" / straight.folder.path.name)
     # prepare without running: the same suite in another folder
     monkeypatch.setattr(runner.local, "run", lambda *a: None)
-    run("stopped", methods={name: CRMA[name]})
+    run("stopped", methods=methods)
     monkeypatch.undo()
     original, places = checkpoint.write_atomically, []
 
     def four(path, data):
         places.append(path)
-        if len(places) > 4:  # the start, 2 steps, the first phase, 2 steps of the second
+        if len(places) > room:
             raise OSError(errno.EIO, "the machine gave out")
         original(path, data)
 
@@ -293,9 +368,9 @@ def test_a_structure_goes_on_where_its_cell_was_stopped(run, tmp_path, monkeypat
     with pytest.raises(life.Interrupted):
         life.run(folder, Cell(name, 0, 0), False, 1, lambda share: None)
     monkeypatch.undo()
-    resumed, _ = run("stopped", share=False, methods={name: CRMA[name]})
+    resumed, _ = run("stopped", share=False, methods=methods)
     (place,) = [r for r in read(ledger(resumed, Cell(name, 0, 0))) if isinstance(r, ResumeRow)]
-    assert (place.phase, place.step) == (1, 2)
+    assert (place.phase, place.step) == stopped
     assert same_facts(straight.folder, resumed.folder) == []
     assert verify(resumed.folder) == []
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from classay import study
+from classay import registry, study
 from classay.evidence.instrument import checks, sound
 from classay.ledger import Ledger
 from classay.records import digest
@@ -262,6 +262,68 @@ def test_a_base_that_moved_at_the_very_end_is_seen(ledgers, rewrite):
     assert only_failure(ledgers).name == UNMOVED
 
 
+@pytest.fixture
+def moving(ledgers, rewrite, monkeypatch):
+    """The run, with a naive method that trains the base's own weights and says so."""
+    monkeypatch.setattr(registry.load("method", "naive_lora").METHOD, "moves_base", True)
+
+    def run(**stray):
+        """stray  ``phase_field`` or ``end`` -> another digest than the one that is due"""
+        for seed in range(3):
+
+            def move(row):
+                if row.kind == "phase":
+                    due = [*(f"{index}" * 64 for index in range(1, 4))]
+                    before = row.base_before if row.phase == 0 else due[row.phase - 1]
+                    new = {"base_before": before, "base_after": due[row.phase]}
+                    if seed == 2:  # noqa: B023
+                        new |= {f: stray.get(f"{row.phase}_{f}", d) for f, d in new.items()}
+                    return row.model_copy(update=new)
+                if row.kind == "end":
+                    base = stray.get("end", "3" * 64) if seed == 2 else "3" * 64  # noqa: B023
+                    return row.model_copy(update={"base": base})
+                return row
+
+            rewrite(ledgers, f"cells/naive_lora-o0-s{seed}", move)
+        return ledgers
+
+    return run
+
+
+def test_a_method_that_says_so_may_move_the_base_in_its_phases(moving):
+    check = examined(moving())[UNMOVED]
+    assert check.passed
+    # 6 cells of the others × 8, and where the 3 that move it began
+    assert check.found == (
+        "digested 51 times, before and after every phase: all equal; trained by naive_lora, 0 of "
+        "whose cells moved it outside a phase or not within one"
+    )
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        {"1_base_before": "0" * 64},  # between two phases
+        {"1_base_after": "1" * 64, "2_base_before": "1" * 64},  # not within its second phase
+        {"0_base_before": "0" * 64},  # before its first phase
+        {"end": "0" * 64},  # after its last
+    ],
+)
+def test_it_may_move_the_base_at_no_other_time(moving, stray):
+    check = only_failure(moving(**stray))
+    assert check.name == UNMOVED
+    assert "trained by naive_lora, 1 of whose cells moved it outside" in check.found
+
+
+def test_a_method_that_moves_the_base_does_not_excuse_the_others(moving, rewrite):
+    def moved(row):
+        return row.model_copy(update={"base": "0" * 64}) if row.kind == "end" else row
+
+    run = moving()
+    rewrite(run, "cells/joint-o0-s1", moved)
+    assert only_failure(run).name == UNMOVED
+
+
 def test_one_phase_that_was_offered_more_is_seen(ledgers, rewrite):
     def more(row):
         new = {"tokens_offered": 320}
@@ -288,6 +350,28 @@ def test_what_is_trained_on_beyond_the_offer_is_no_fault(good):
     trained = [row.tokens_trained for row in study.load(good).phases("joint")[0]]
     assert trained == [256, 512, 768]
     assert examined(good)[OFFERED].passed
+
+
+def test_a_method_that_learns_from_its_own_words_must_declare_it(ledgers, rewrite):
+    def reworded(declared):
+        def new(row):
+            if row.kind == "step" and row.phase == 1:
+                return row.model_copy(update={"batch": "0" * 64})
+            mine = row.kind == "phase" and row.phase == 1
+            return row.model_copy(update={"rewritten": declared}) if mine else row
+
+        return new
+
+    rewrite(ledgers, "cells/naive_lora-o0-s0", reworded(declared=False))
+    check = only_failure(ledgers)
+    assert check.name == OFFERED
+    assert check.found.endswith("1 of them on something else")
+    rewrite(ledgers, "cells/naive_lora-o0-s0", reworded(declared=True))
+    check = examined(ledgers)[OFFERED]
+    assert check.passed
+    assert check.found.endswith(
+        "0 of them on something else; naive_lora learned from the model's own words in its place"
+    )
 
 
 @pytest.mark.parametrize("value", [5e-324, -5e-324, 1.0])

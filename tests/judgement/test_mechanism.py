@@ -68,6 +68,25 @@ def test_an_invariant_of_one_number_is_read_alike(found):
     assert readings(found, "naive_lora") == []
 
 
+def test_a_row_for_each_of_several_mechanisms_is_read_as_one_row_is(ledgers, rewrite):
+    def row(step, name, value, layers):
+        values = {name: [value] * len(layers)}
+        return TraceRow(phase=2, step=step, layers=layers, values=values, promised={})
+
+    def edit(fact):
+        if fact.kind == "phase" and fact.phase == 2:
+            shown = [(step, name) for step in (3, 4) for name in ("one", "two")]
+            return [
+                *(row(s, n, 1.0 * s, ["all"] if n == "one" else ["0", "1"]) for s, n in shown),
+                fact,
+            ]
+        return fact
+
+    for seed in range(3):
+        rewrite(ledgers, f"cells/joint-o0-s{seed}", edit)
+    assert strength(study.load(ledgers), "joint") == {"one": (3.0, 3.0), "two": (3.0, 3.0)}
+
+
 def test_what_is_only_shown_is_that_of_the_last_step(found):
     # the third phase ends with a gate of 0.75; what was measured at its end is not of a step
     assert strength(found, "joint") == {"gate": (0.375, 0.75)}

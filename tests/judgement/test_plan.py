@@ -156,6 +156,24 @@ def test_hours_by_hand(make_suite, base):
     assert plan(make_suite(), base, 4.0).hours == pytest.approx(made.hours / 2)
 
 
+def test_what_moves_the_base_pays_for_its_gradient_and_its_copies(make_suite, base):
+    base = outline(base)
+    whole = {"method": "full_finetune", "rate": 0.1}
+    still = plan(make_suite(methods={"naive_lora": {}}, statistics={}), base, 2.0)
+    made = plan(make_suite(methods={"whole": whole}, statistics={}), base, 2.0)
+    # 10⁶ · (6 · 768 + 2 · 20480) · 3 seeds / 2·10⁹ = 68.352 s
+    assert made.hours == pytest.approx(68.352 / 3600)
+    # 3 seeds × 3 domains × 10⁶ weights of 4 bytes
+    assert made.disk_bytes == still.disk_bytes + 3 * 3 * 4 * 10**6
+
+
+def test_what_trains_nothing_is_charged_evaluation_alone(make_suite, base):
+    made = plan(make_suite(methods={"untrained": {}}, statistics={}), outline(base), 2.0)
+    assert made.methods[0].tokens_trained == 0
+    # 10⁶ · 2 · 20480 · 3 seeds / 2·10⁹ = 61.44 s
+    assert made.hours == pytest.approx(61.44 / 3600)
+
+
 def test_disk_by_hand(make_suite, base):
     made = plan(make_suite(), outline(base), 15.0)
     # rank 8 in 4 bytes on (4, 6) and (6, 10): 832; 4 step rows of 600; 9 cells × 3 phases
