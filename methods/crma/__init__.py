@@ -34,9 +34,13 @@ policies    ``live``: the structure keeps training and every domain is answered 
             state; ``snapshot``: each domain is answered with the state it was learned with;
             ``freeze_after_first``: it trains on the first domain only; ``single``: one adapter,
             not one a domain, and the structure, both trained in sequence
+mixings     ``sinkhorn``, as above; ``birkhoff_softmax``: a convex combination of all permutations;
+            ``kron2``: a Kronecker product of 2 × 2 matrices; ``orthostochastic``: the squares of a
+            rotation's entries. The last three are doubly stochastic whatever was learned, have no τ
+            and start, for n = 2, at the M at which ``sinkhorn`` starts: see ``mixing``
 controls    ``identity``: M = I, nothing of the structure trains, and what is left is FROZEN;
             ``fixed_permutation``: M is a cyclic shift, which is doubly stochastic, while the gate
-            and the projection train
+            and the projection train; ``free``: M is whatever was learned and promises nothing
 """
 
 from __future__ import annotations
@@ -68,4 +72,8 @@ VARIANTS = {  # so do these
     "single": Config(preset="strong", policy="single"),
     "identity": Config(preset="strong", control="identity"),
     "fixed_permutation": Config(preset="strong", control="fixed_permutation"),
+    "free": Config(preset="strong", control="free"),
+    "birkhoff_softmax": Config(preset="mhc", mixing="birkhoff_softmax", gate="exact"),
+    "kron2": Config(preset="mhc", mixing="kron2"),
+    "orthostochastic": Config(preset="strong", mixing="orthostochastic"),
 }

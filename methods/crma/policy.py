@@ -25,7 +25,7 @@ class Crma(Method):
     def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)
         self.needs_domain = self.needs_domain_with(config)
-        self.stream = Stream(self.model, config, seeds)
+        self.structure = Stream(adapters, config, seeds)
         self.kept: dict[str, dict[str, Tensor]] = {}  # domain -> the structure it was learned with
 
     @classmethod
@@ -45,44 +45,44 @@ class Crma(Method):
         return (parameter for group in self.parameter_groups() for parameter in group.parameters)
 
     def parameter_groups(self) -> Sequence[Group]:
-        return [Group("lora", list(self.adapters.parameters())), *self.stream.groups()]
+        return [Group("lora", list(self.adapters.parameters())), *self.structure.groups()]
 
     def after_step(self) -> None:
-        self.stream.project()
+        self.structure.project()
 
     def end_phase(self, phase: Phase) -> None:
         if self.config.policy == "snapshot":
-            self.kept[phase.domain] = {k: t.detach().clone() for k, t in self.stream.own.items()}
+            self.kept[phase.domain] = {k: t.detach().clone() for k, t in self.structure.own.items()}
 
     @contextmanager
     def answering(self, domain: str | None) -> Iterator[None]:
         name = self._adapter(domain) if domain or not self.needs_domain else None
         adapter = self.adapters.answering(name if name in self.adapters.names else None)
-        with adapter, self.stream.under(self.kept.get(domain or "")):
+        with adapter, self.structure.under(self.kept.get(domain or "")):
             yield
 
     def trace(self, ended: bool) -> Trace:
-        return trace(self.stream, ended)
+        return trace(self.structure, ended)
 
     def ablations(self) -> Mapping[str, AbstractContextManager[object]]:
-        return {"crma": self.stream.bypassed()}
+        return {"crma": self.structure.bypassed()}
 
     def cost(self) -> Cost:
         finished = [name for name in self.adapters.names if name != self.adapters.active]
         kept: list[Tensor] = [t for n in finished for t in self.adapters.tensors(n).values()]
-        for structure in (self.stream.own, *self.kept.values()):
+        for structure in (self.structure.own, *self.kept.values()):
             kept += structure.values()
         return Cost(super().cost().trainable, sum(t.nbytes for t in kept), 0)
 
     def state(self) -> State:
         tensors, about = super().state()
-        latest = {f"structure/latest/{k}": t.detach() for k, t in self.stream.own.items()}
+        latest = {f"structure/latest/{k}": t.detach() for k, t in self.structure.own.items()}
         kept = {
             f"structure/{_name(domain)}/{key}": tensor
             for domain, own in self.kept.items()
             for key, tensor in own.items()
         }
-        learning = bool(self.stream.groups())
+        learning = bool(self.structure.groups())
         return State({**tensors, **latest, **kept}, {**about, "structure trains": learning})
 
     def restore(self, state: State) -> None:
@@ -94,14 +94,14 @@ class Crma(Method):
             kind, *path = place.split("/")
             if kind == "structure" and path[0] == "latest":
                 with torch.no_grad():
-                    self.stream.own[path[1]].copy_(tensor)
+                    self.structure.own[path[1]].copy_(tensor)
             elif kind == "structure":
                 self.kept.setdefault(path[0].removeprefix("domain_"), {})[path[1]] = tensor
         self._begin(state.about["structure trains"])
 
     def _begin(self, learning: bool) -> None:
-        self.stream.on = True
-        self.stream.learn(learning)
+        self.structure.on = True
+        self.structure.learn(learning)
 
     def _adapter(self, domain: str | None) -> str:
         return _name(str(domain)) if self.needs_domain else "shared"

@@ -32,9 +32,17 @@ class Config:
 
     preset: Literal["evidence", "mhc", "strong"]
     policy: Literal["live", "snapshot", "freeze_after_first", "single"] = "live"
-    control: Literal["none", "identity", "fixed_permutation"] = "none"
+    mixing: Literal["sinkhorn", "birkhoff_softmax", "kron2", "orthostochastic"] = "sinkhorn"
+    control: Literal["none", "identity", "fixed_permutation", "free"] = "none"
     # exact: α itself is learned, starts at 0 whatever the preset, and is put back into [0, 1] after
     # every step, so that an untrained structure is the identity to the bit
     gate: Literal["sigmoid", "exact"] = "sigmoid"
     # where V starts; random serves bases whose layers have no down_proj
     start: Literal["down_proj", "random"] = "down_proj"
+
+    def __post_init__(self) -> None:
+        if self.control != "none" and self.mixing != "sinkhorn":
+            raise ValueError(
+                f"control {self.control!r} with mixing {self.mixing!r}; a control stands in the "
+                f"place of the mixing: leave out mixing, or the control"
+            )

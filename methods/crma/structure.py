@@ -1,0 +1,157 @@
+"""What the structure is at every place: its numbers, when they train, whether they are applied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from classay.errors import ConfigError
+from classay.method import Group
+from classay.methods.crma.mixing import MIXINGS, Free
+from classay.methods.crma.presets import PRESETS, Config
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)$")
+
+
+class Operators(NamedTuple):
+    """What the structure amounts to, for L places; float32."""
+
+    m: Tensor  # (L, n, n)
+    alpha: Tensor  # (L,)
+    q: Any = None  # (L, n r, d), orthonormal rows; None where nothing is projected
+
+
+class Structure:
+    """The numbers of every place, those in force among them, and what they amount to.
+
+    config   mixing, control, gate and preset
+    n        how many streams are mixed
+    """
+
+    def __init__(self, config: Config, n: int) -> None:
+        self.config, self.preset, self.n = config, PRESETS[config.preset], n
+        self.mixing = (Free if config.control == "free" else MIXINGS[config.mixing])(n)
+        self.layers: tuple[str, ...] = ()
+        self.own: dict[str, nn.Parameter] = {}
+        self.on = False  # until the first phase begins, the base answers alone
+        self._in_force: Mapping[str, Tensor] = self.own
+        self._ready: Operators | None = None
+
+    def learn(self, learning: bool) -> None:
+        """Whether the structure trains in this phase."""
+        for parameter in self.own.values():
+            parameter.requires_grad_(False)
+        for group in self._groups() if learning else ():
+            for parameter in group.parameters:
+                parameter.requires_grad_(True)
+
+    def groups(self) -> list[Group]:
+        """What trains in this phase."""
+        return [g for g in self._groups() if all(p.requires_grad for p in g.parameters)]
+
+    def project(self) -> None:
+        """Put an exact gate back into [0, 1]."""
+        import torch
+
+        if self.config.gate == "exact":
+            with torch.no_grad():
+                self.own["gate"].clamp_(0.0, 1.0)
+
+    @contextmanager
+    def under(self, tensors: Mapping[str, Tensor] | None) -> Iterator[None]:
+        """Apply another state of the structure; None: the one that is in force."""
+        before = self._in_force
+        self._in_force = before if tensors is None else tensors
+        try:
+            yield
+        finally:
+            self._in_force = before
+
+    @contextmanager
+    def bypassed(self) -> Iterator[None]:
+        """Let what is mixed pass as it is."""
+        before, self.on = self.on, False
+        try:
+            yield
+        finally:
+            self.on = before
+
+    def operators(self) -> Operators:
+        """M and α of the state in force, and Q where there is one."""
+        return Operators(self._mixing(), self._gate())
+
+    def _begin(self, model: nn.Module, start: Mapping[str, Tensor]) -> None:
+        """Take these numbers, and make the operators before every forward pass."""
+        import torch
+
+        device = next(model.parameters()).device
+        # copies: what is expanded shares its memory
+        self.own.update(
+            (name, torch.nn.Parameter(tensor.to(device, torch.float32).clone()))
+            for name, tensor in start.items()
+        )
+        model.register_forward_pre_hook(self._prepare)
+
+    def _mixing_start(self, count: int, c: float = 1.0) -> dict[str, Tensor]:
+        start = self.mixing.start(c)
+        return {self.mixing.key: start.expand(count, *start.shape)}
+
+    def _gate_start(self, count: int) -> dict[str, Tensor]:
+        import torch
+
+        logit = float(torch.logit(torch.tensor(self.preset.alpha, dtype=torch.float64)))
+        return {"gate": torch.full((count,), logit if self.config.gate == "sigmoid" else 0.0)}
+
+    def _mixing(self) -> Tensor:
+        import torch
+
+        now = self._in_force
+        numbers = now[self.mixing.key]
+        if self.config.control in ("identity", "fixed_permutation"):
+            shift = 1 if self.config.control == "fixed_permutation" else 0
+            one = torch.eye(self.n, device=numbers.device).roll(shift, 0)
+            return one.expand(len(numbers), self.n, self.n)
+        if "log_tau" in now:
+            numbers = numbers / now["log_tau"].exp()[:, None, None]
+        return self.mixing.matrix(numbers)
+
+    def _gate(self) -> Tensor:
+        gate = self._in_force["gate"]
+        return gate.sigmoid() if self.config.gate == "sigmoid" else gate
+
+    def _groups(self) -> list[Group]:
+        own, control = self.own, self.config.control
+        mixing = [own[key] for key in (self.mixing.key, "log_tau") if key in own]
+        mix, gate = Group("mix", mixing, decays=False), Group("gate", [own["gate"]], decays=False)
+        proj = [Group("proj", [own["v"]], self.preset.projection_rate, decays=False)]
+        return {"identity": [], "fixed_permutation": [gate, *proj]}.get(control, [mix, gate, *proj])
+
+    def _prepare(self, *_: Any) -> None:
+        # once a forward and not once a layer: Sinkhorn is many small steps, and layers share them
+        self._ready = self.operators() if self.on else None
+
+
+def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Every decoder layer with its number, in order.
+
+    raises  ConfigError   there are none
+    """
+    found = [(m[1], layer) for name, layer in model.named_modules() if (m := LAYER.search(name))]
+    if not found:
+        raise ConfigError(
+            "the base has no modules called layers.N, h.N or blocks.N, and crma mixes the output "
+            "of every decoder layer.\n  Use another base, or leave crma out of the suite."
+        )
+    return found
+
+
+def changed(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A layer's output with its hidden states changed, alone or at the head of a tuple."""
+    if isinstance(output, tuple):
+        return (change(output[0]), *output[1:])
+    return change(output)
