@@ -1,6 +1,7 @@
 """CRMA-R: an independent reconstruction of CRMA, a doubly stochastic mixing of the residual stream.
 
-After every decoder layer l, on its output h ∈ ℝᵈ, with n streams of r coordinates each::
+In placement ``stream``, after every decoder layer l, on its output h ∈ ℝᵈ, with n streams of r
+coordinates each::
 
     g_l(h) = h + α_l Q_lᵀ ((M_l − I_n) ⊗ I_r) Q_l h
     M_l = Sinkhorn(log_mix_l / τ_l),    α_l = σ(log_alpha_l),    Q_l = chol(V_l V_lᵀ)⁻¹ V_l
@@ -34,6 +35,10 @@ policies    ``live``: the structure keeps training and every domain is answered 
             state; ``snapshot``: each domain is answered with the state it was learned with;
             ``freeze_after_first``: it trains on the first domain only; ``single``: one adapter,
             not one a domain, and the structure, both trained in sequence
+placements  ``stream``, as above; ``group``: g_l(h) = (1 − α_l) h + α_l vec(M_l H) with H the d
+            coordinates in n rows; ``rank``: ΔW = (a / r) B ((1 − α) I + α M) A with one r × r matrix
+            M a module for the adapters of all domains, so that its gate ``open``, α = 1, is
+            B M A [A]; neither has a projection or a τ
 mixings     ``sinkhorn``, as above; ``birkhoff_softmax``: a convex combination of all permutations;
             ``kron2``: a Kronecker product of 2 × 2 matrices; ``orthostochastic``: the squares of a
             rotation's entries. The last three are doubly stochastic whatever was learned, have no τ
@@ -76,4 +81,7 @@ VARIANTS = {  # so do these
     "birkhoff_softmax": Config(preset="mhc", mixing="birkhoff_softmax", gate="exact"),
     "kron2": Config(preset="mhc", mixing="kron2"),
     "orthostochastic": Config(preset="strong", mixing="orthostochastic"),
+    "group": Config(preset="strong", placement="group"),
+    "rank": Config(preset="strong", placement="rank", gate="open"),
+    "rank_snapshot": Config(preset="strong", placement="rank", policy="snapshot"),
 }

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 from classay.adapters import Adapters
 from classay.method import Cost, Group, Method, Phase, State, Trace
+from classay.methods.crma.group import Grouped
 from classay.methods.crma.invariants import trace
 from classay.methods.crma.presets import Config
+from classay.methods.crma.rank import Ranked
 from classay.methods.crma.stream import Stream
 from classay.seeding import Seeds
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+PLACEMENTS = {"stream": Stream, "group": Grouped, "rank": Ranked}
 
 
 class Crma(Method):
@@ -25,7 +30,7 @@ class Crma(Method):
     def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)
         self.needs_domain = self.needs_domain_with(config)
-        self.structure = Stream(adapters, config, seeds)
+        self.structure = PLACEMENTS[config.placement](adapters, config, seeds)
         self.kept: dict[str, dict[str, Tensor]] = {}  # domain -> the structure it was learned with
 
     @classmethod
@@ -39,6 +44,7 @@ class Crma(Method):
     def begin_phase(self, phase: Phase) -> None:
         if self.needs_domain or phase.index == 0:
             self.adapters.fresh(self._adapter(phase.domain), phase.index)
+            self.structure.attach(self.adapters)
         self._begin(self.config.policy != "freeze_after_first" or phase.index == 0)
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -89,6 +95,7 @@ class Crma(Method):
         import torch
 
         super().restore(state)
+        self.structure.attach(self.adapters)
         self.kept = {}
         for place, tensor in state.tensors.items():
             kind, *path = place.split("/")

@@ -32,12 +32,15 @@ class Config:
 
     preset: Literal["evidence", "mhc", "strong"]
     policy: Literal["live", "snapshot", "freeze_after_first", "single"] = "live"
+    # what M mixes: streams of a projection of every layer's output, groups of its coordinates, or
+    # the coordinates inside every adapted matrix
+    placement: Literal["stream", "group", "rank"] = "stream"
     mixing: Literal["sinkhorn", "birkhoff_softmax", "kron2", "orthostochastic"] = "sinkhorn"
     control: Literal["none", "identity", "fixed_permutation", "free"] = "none"
     # exact: α itself is learned, starts at 0 whatever the preset, and is put back into [0, 1] after
-    # every step, so that an untrained structure is the identity to the bit
-    gate: Literal["sigmoid", "exact"] = "sigmoid"
-    # where V starts; random serves bases whose layers have no down_proj
+    # every step, so that an untrained structure is the identity to the bit; open: α = 1
+    gate: Literal["sigmoid", "exact", "open"] = "sigmoid"
+    # where V of placement stream starts; random serves bases whose layers have no down_proj
     start: Literal["down_proj", "random"] = "down_proj"
 
     def __post_init__(self) -> None:
@@ -45,4 +48,9 @@ class Config:
             raise ValueError(
                 f"control {self.control!r} with mixing {self.mixing!r}; a control stands in the "
                 f"place of the mixing: leave out mixing, or the control"
+            )
+        if self.placement != "stream" and self.start != "down_proj":
+            raise ValueError(
+                f"start {self.start!r} with placement {self.placement!r}; start says where the "
+                f"projection of placement 'stream' begins, and no other has one: leave it out"
             )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from classay.adapters import Adapters
 from classay.errors import Diverged
+from classay.methods.crma.operators import Operators, decoder_layers, gated
 from classay.methods.crma.presets import PRESETS, Config
 from classay.methods.crma.start import projection
-from classay.methods.crma.structure import Operators, Structure, changed, decoder_layers
+from classay.methods.crma.structure import Structure
 from classay.seeding import Seeds
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class Stream(Structure):
@@ -40,7 +41,7 @@ class Stream(Structure):
         start |= self._gate_start(count)
         self._begin(model, start | {"v": projection(found, model, size, config.start, seeds)})
         for place, (_, layer) in enumerate(found):
-            layer.register_forward_hook(self._hook(place))
+            self._after(layer, place, mixed)
 
     def operators(self) -> Operators:
         import torch
@@ -56,20 +57,10 @@ class Stream(Structure):
             ) from error
         return Operators(m, alpha, torch.linalg.solve_triangular(lower, v, upper=False))
 
-    def _hook(self, place: int) -> Any:
-        def mix(module: nn.Module, inputs: Any, output: Any) -> Any:
-            ready = self._ready
-            return None if ready is None else changed(output, lambda h: mixed(h, ready, place))
-
-        return mix
-
 
 def mixed(h: Tensor, operators: Operators, layer: int) -> Tensor:
     """One layer's g(h), (..., d), computed in float32 and rounded once to the type of h."""
-    import torch
-
-    m, alpha, q = (part[layer] for part in operators)
-    change = alpha * (m - torch.eye(len(m), device=m.device))  # α (M − I), (n, n)
+    change, q = gated(operators, layer), operators.q[layer]
     wide = h.float()
-    streams = (wide @ q.mT).unflatten(-1, (len(m), -1))  # (..., n, r)
+    streams = (wide @ q.mT).unflatten(-1, (len(change), -1))  # (..., n, r)
     return (wide + (change @ streams).flatten(-2) @ q).to(h.dtype)

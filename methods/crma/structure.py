@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from classay.errors import ConfigError
+from classay.adapters import Adapters
 from classay.method import Group
 from classay.methods.crma.mixing import MIXINGS, Free
+from classay.methods.crma.operators import Change, Operators
 from classay.methods.crma.presets import PRESETS, Config
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)$")
-
-
-class Operators(NamedTuple):
-    """What the structure amounts to, for L places; float32."""
-
-    m: Tensor  # (L, n, n)
-    alpha: Tensor  # (L,)
-    q: Any = None  # (L, n r, d), orthonormal rows; None where nothing is projected
 
 
 class Structure:
@@ -41,6 +31,9 @@ class Structure:
         self.on = False  # until the first phase begins, the base answers alone
         self._in_force: Mapping[str, Tensor] = self.own
         self._ready: Operators | None = None
+
+    def attach(self, adapters: Adapters) -> None:
+        """Take hold of the adapters that there are, where the placement is inside them."""
 
     def learn(self, learning: bool) -> None:
         """Whether the structure trains in this phase."""
@@ -105,7 +98,11 @@ class Structure:
         import torch
 
         logit = float(torch.logit(torch.tensor(self.preset.alpha, dtype=torch.float64)))
-        return {"gate": torch.full((count,), logit if self.config.gate == "sigmoid" else 0.0)}
+        return {
+            "sigmoid": {"gate": torch.full((count,), logit)},
+            "exact": {"gate": torch.zeros(count)},
+            "open": {},
+        }[self.config.gate]
 
     def _mixing(self) -> Tensor:
         import torch
@@ -121,37 +118,34 @@ class Structure:
         return self.mixing.matrix(numbers)
 
     def _gate(self) -> Tensor:
-        gate = self._in_force["gate"]
-        return gate.sigmoid() if self.config.gate == "sigmoid" else gate
+        now = self._in_force
+        if "gate" not in now:
+            return now[self.mixing.key].new_ones(len(self.layers))
+        return now["gate"].sigmoid() if self.config.gate == "sigmoid" else now["gate"]
 
     def _groups(self) -> list[Group]:
-        own, control = self.own, self.config.control
-        mixing = [own[key] for key in (self.mixing.key, "log_tau") if key in own]
-        mix, gate = Group("mix", mixing, decays=False), Group("gate", [own["gate"]], decays=False)
-        proj = [Group("proj", [own["v"]], self.preset.projection_rate, decays=False)]
-        return {"identity": [], "fixed_permutation": [gate, *proj]}.get(control, [mix, gate, *proj])
+        control, rates = self.config.control, {"proj": self.preset.projection_rate}
+        members = {"mix": (self.mixing.key, "log_tau"), "gate": ("gate",), "proj": ("v",)}
+        held = {"identity": tuple(members), "fixed_permutation": ("mix",)}.get(control, ())
+        found = {
+            name: [self.own[key] for key in keys if key in self.own]
+            for name, keys in members.items()
+            if name not in held
+        }
+        return [Group(k, own, rates.get(k, 1.0), decays=False) for k, own in found.items() if own]
 
     def _prepare(self, *_: Any) -> None:
         # once a forward and not once a layer: Sinkhorn is many small steps, and layers share them
         self._ready = self.operators() if self.on else None
 
+    def _after(self, module: nn.Module, place: int, change: Change) -> None:
+        """Change the module's output, alone or at the head of a tuple, wherever this is applied."""
 
-def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Every decoder layer with its number, in order.
+        def hook(_: nn.Module, inputs: Any, output: Any) -> Any:
+            if self._ready is None:
+                return None
+            if isinstance(output, tuple):
+                return (change(output[0], self._ready, place), *output[1:])
+            return change(output, self._ready, place)
 
-    raises  ConfigError   there are none
-    """
-    found = [(m[1], layer) for name, layer in model.named_modules() if (m := LAYER.search(name))]
-    if not found:
-        raise ConfigError(
-            "the base has no modules called layers.N, h.N or blocks.N, and crma mixes the output "
-            "of every decoder layer.\n  Use another base, or leave crma out of the suite."
-        )
-    return found
-
-
-def changed(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A layer's output with its hidden states changed, alone or at the head of a tuple."""
-    if isinstance(output, tuple):
-        return (change(output[0]), *output[1:])
-    return change(output)
+        module.register_forward_hook(hook)
