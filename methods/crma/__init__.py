@@ -34,11 +34,13 @@ choices     [A] n, r, α at the start and the rate of V: see ``presets``; n = 2 
 policies    ``live``: the structure keeps training and every domain is answered with its latest
             state; ``snapshot``: each domain is answered with the state it was learned with;
             ``freeze_after_first``: it trains on the first domain only; ``single``: one adapter,
-            not one a domain, and the structure, both trained in sequence
+            not one a domain, and the structure, both trained in sequence; ``anchored``: as ``live``
+            with a term (λ/2) ‖θ − θ*‖² over the numbers of the structure that train, θ* theirs when
+            the domain before was learned. The penalty's form is ours [A]
 placements  ``stream``, as above; ``group``: g_l(h) = (1 − α_l) h + α_l vec(M_l H) with H the d
-            coordinates in n rows; ``rank``: ΔW = (a / r) B ((1 − α) I + α M) A with one r × r matrix
-            M a module for the adapters of all domains, so that its gate ``open``, α = 1, is
-            B M A [A]; neither has a projection or a τ
+            coordinates in n rows; ``rank``: ΔW = (a / r) B ((1 − α) I + α M) A, one r × r matrix M
+            a module for the adapters of all domains: with gate ``open``, α = 1, it is B M A, and
+            the gate is ours [A]; neither has a projection or a τ
 mixings     ``sinkhorn``, as above; ``birkhoff_softmax``: a convex combination of all permutations;
             ``kron2``: a Kronecker product of 2 × 2 matrices; ``orthostochastic``: the squares of a
             rotation's entries. The last three are doubly stochastic whatever was learned, have no τ
@@ -75,6 +77,7 @@ VARIANTS = {  # so do these
     "snapshot": Config(preset="strong", policy="snapshot"),
     "freeze_after_first": Config(preset="strong", policy="freeze_after_first"),
     "single": Config(preset="strong", policy="single"),
+    "anchored": Config(preset="strong", policy="anchored", anchor=1.0),
     "identity": Config(preset="strong", control="identity"),
     "fixed_permutation": Config(preset="strong", control="fixed_permutation"),
     "free": Config(preset="strong", control="free"),

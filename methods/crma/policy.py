@@ -18,6 +18,8 @@ from classay.seeding import Seeds
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from classay.method import Batch, Terms
+
 
 PLACEMENTS = {"stream": Stream, "group": Grouped, "rank": Ranked}
 
@@ -32,6 +34,7 @@ class Crma(Method):
         self.needs_domain = self.needs_domain_with(config)
         self.structure = PLACEMENTS[config.placement](adapters, config, seeds)
         self.kept: dict[str, dict[str, Tensor]] = {}  # domain -> the structure it was learned with
+        self._anchor: Tensor | None = None  # θ*
 
     @classmethod
     def needs_domain_with(cls, config: Config) -> bool:
@@ -53,12 +56,21 @@ class Crma(Method):
     def parameter_groups(self) -> Sequence[Group]:
         return [Group("lora", list(self.adapters.parameters())), *self.structure.groups()]
 
+    def loss(self, batch: Batch) -> Terms:
+        terms = super().loss(batch)
+        if self._anchor is not None and self.config.anchor is not None:
+            moved = self._trained() - self._anchor
+            terms["anchor"] = self.config.anchor / 2 * (moved**2).sum()
+        return terms
+
     def after_step(self) -> None:
         self.structure.project()
 
     def end_phase(self, phase: Phase) -> None:
         if self.config.policy == "snapshot":
             self.kept[phase.domain] = {k: t.detach().clone() for k, t in self.structure.own.items()}
+        elif self.config.policy == "anchored":
+            self._anchor = self._trained().detach()
 
     @contextmanager
     def answering(self, domain: str | None) -> Iterator[None]:
@@ -78,6 +90,7 @@ class Crma(Method):
         kept: list[Tensor] = [t for n in finished for t in self.adapters.tensors(n).values()]
         for structure in (self.structure.own, *self.kept.values()):
             kept += structure.values()
+        kept += [] if self._anchor is None else [self._anchor]
         return Cost(super().cost().trainable, sum(t.nbytes for t in kept), 0)
 
     def state(self) -> State:
@@ -88,15 +101,18 @@ class Crma(Method):
             for domain, own in self.kept.items()
             for key, tensor in own.items()
         }
+        memory = {} if self._anchor is None else {"memory/anchor": self._anchor}
         learning = bool(self.structure.groups())
-        return State({**tensors, **latest, **kept}, {**about, "structure trains": learning})
+        return State(
+            {**tensors, **latest, **kept, **memory}, {**about, "structure trains": learning}
+        )
 
     def restore(self, state: State) -> None:
         import torch
 
         super().restore(state)
         self.structure.attach(self.adapters)
-        self.kept = {}
+        self.kept, self._anchor = {}, state.tensors.get("memory/anchor")
         for place, tensor in state.tensors.items():
             kind, *path = place.split("/")
             if kind == "structure" and path[0] == "latest":
@@ -109,6 +125,13 @@ class Crma(Method):
     def _begin(self, learning: bool) -> None:
         self.structure.on = True
         self.structure.learn(learning)
+
+    def _trained(self) -> Tensor:
+        """θ, the numbers of the structure that train, as one vector."""
+        import torch
+
+        members = (p for group in self.structure.groups() for p in group.parameters)
+        return torch.cat([parameter.flatten() for parameter in members])
 
     def _adapter(self, domain: str | None) -> str:
         return _name(str(domain)) if self.needs_domain else "shared"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
 
 
 class Preset(NamedTuple):
@@ -31,7 +33,8 @@ class Config:
     """The preset decides how much the structure can do, so it has no default."""
 
     preset: Literal["evidence", "mhc", "strong"]
-    policy: Literal["live", "snapshot", "freeze_after_first", "single"] = "live"
+    policy: Literal["live", "snapshot", "freeze_after_first", "single", "anchored"] = "live"
+    anchor: Annotated[float, Field(ge=0)] | None = None  # λ, of policy anchored alone
     # what M mixes: streams of a projection of every layer's output, groups of its coordinates, or
     # the coordinates inside every adapted matrix
     placement: Literal["stream", "group", "rank"] = "stream"
@@ -53,4 +56,14 @@ class Config:
             raise ValueError(
                 f"start {self.start!r} with placement {self.placement!r}; start says where the "
                 f"projection of placement 'stream' begins, and no other has one: leave it out"
+            )
+        if (self.anchor is None) == (self.policy == "anchored"):
+            raise ValueError(
+                f"policy {self.policy!r} with anchor {self.anchor}; 'anchored' needs a strength, "
+                f"no other policy has one: give it, or take it out"
+            )
+        if self.policy == "anchored" and self.control == "identity":
+            raise ValueError(
+                "policy 'anchored' with control 'identity'; nothing of its structure trains, and "
+                "an anchor holds what trains: take another policy, or leave out the control"
             )
