@@ -86,5 +86,7 @@ VARIANTS = {  # so do these
     "orthostochastic": Config(preset="strong", mixing="orthostochastic"),
     "group": Config(preset="strong", placement="group"),
     "rank": Config(preset="strong", placement="rank", gate="open"),
+    "wrapped": Config(preset="mhc", placement="mhc"),
+    "wrapped_kron2": Config(preset="strong", placement="mhc", mixing="kron2", policy="snapshot"),
     "rank_snapshot": Config(preset="strong", placement="rank", policy="snapshot"),
 }

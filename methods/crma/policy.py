@@ -10,6 +10,7 @@ from classay.adapters import Adapters
 from classay.method import Cost, Group, Method, Phase, State, Trace
 from classay.methods.crma.group import Grouped
 from classay.methods.crma.invariants import trace
+from classay.methods.crma.mhc import Wrapped
 from classay.methods.crma.presets import Config
 from classay.methods.crma.rank import Ranked
 from classay.methods.crma.stream import Stream
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from classay.method import Batch, Terms
 
 
-PLACEMENTS = {"stream": Stream, "group": Grouped, "rank": Ranked}
+PLACEMENTS = {"stream": Stream, "group": Grouped, "rank": Ranked, "mhc": Wrapped}
 
 
 class Crma(Method):

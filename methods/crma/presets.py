@@ -35,9 +35,9 @@ class Config:
     preset: Literal["evidence", "mhc", "strong"]
     policy: Literal["live", "snapshot", "freeze_after_first", "single", "anchored"] = "live"
     anchor: Annotated[float, Field(ge=0)] | None = None  # λ, of policy anchored alone
-    # what M mixes: streams of a projection of every layer's output, groups of its coordinates, or
-    # the coordinates inside every adapted matrix
-    placement: Literal["stream", "group", "rank"] = "stream"
+    # what M mixes: streams of a projection of every layer's output, groups of its coordinates, the
+    # coordinates inside every adapted matrix, or copies of the residual stream
+    placement: Literal["stream", "group", "rank", "mhc"] = "stream"
     mixing: Literal["sinkhorn", "birkhoff_softmax", "kron2", "orthostochastic"] = "sinkhorn"
     control: Literal["none", "identity", "fixed_permutation", "free"] = "none"
     # exact: α itself is learned, starts at 0 whatever the preset, and is put back into [0, 1] after
@@ -66,4 +66,14 @@ class Config:
             raise ValueError(
                 "policy 'anchored' with control 'identity'; nothing of its structure trains, and "
                 "an anchor holds what trains: take another policy, or leave out the control"
+            )
+        if self.placement == "mhc" and self.gate != "sigmoid":
+            raise ValueError(
+                f"gate {self.gate!r} with placement 'mhc'; it has three gates a layer of its own, "
+                f"which may take any value: leave gate out"
+            )
+        if self.placement == "mhc" and self.control == "identity":
+            raise ValueError(
+                "control 'identity' with placement 'mhc'; with M = I its streams are still read "
+                "and written by what is learned, which is no placebo: take the method frozen"
             )

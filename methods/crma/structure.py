@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,18 @@ class Structure:
         """M and α of the state in force, and Q where there is one."""
         return Operators(self._mixing(), self._gate())
 
+    def shown(self, alpha: Tensor, m: Tensor, ended: bool) -> dict[str, Tensor]:
+        """What is traced and promises nothing, one number a place.
+
+        alpha   (L,) float64
+        m       (L, matrices, n, n) float64
+        ended   the phase is over: what is dear may be measured as well
+        """
+        import torch
+
+        distance = torch.linalg.matrix_norm(m - torch.eye(self.n), 2).amax(1)
+        return {"α": alpha, "‖g − I‖": alpha * distance}
+
     def _begin(self, model: nn.Module, start: Mapping[str, Tensor]) -> None:
         """Take these numbers, and make the operators before every forward pass."""
         import torch
@@ -124,8 +136,8 @@ class Structure:
         return now["gate"].sigmoid() if self.config.gate == "sigmoid" else now["gate"]
 
     def _groups(self) -> list[Group]:
-        control, rates = self.config.control, {"proj": self.preset.projection_rate}
-        members = {"mix": (self.mixing.key, "log_tau"), "gate": ("gate",), "proj": ("v",)}
+        control, members = self.config.control, self._members()
+        rates = {"proj": self.preset.projection_rate}
         held = {"identity": tuple(members), "fixed_permutation": ("mix",)}.get(control, ())
         found = {
             name: [self.own[key] for key in keys if key in self.own]
@@ -133,6 +145,9 @@ class Structure:
             if name not in held
         }
         return [Group(k, own, rates.get(k, 1.0), decays=False) for k, own in found.items() if own]
+
+    def _members(self) -> dict[str, Sequence[str]]:
+        return {"mix": (self.mixing.key, "log_tau"), "gate": ("gate",), "proj": ("v",)}
 
     def _prepare(self, *_: Any) -> None:
         # once a forward and not once a layer: Sinkhorn is many small steps, and layers share them
