@@ -40,11 +40,14 @@ policies    ``live``: the structure keeps training and every domain is answered 
 placements  ``stream``, as above; ``group``: g_l(h) = (1 − α_l) h + α_l vec(M_l H) with H the d
             coordinates in n rows; ``rank``: ΔW = (a / r) B ((1 − α) I + α M) A, one r × r matrix M
             a module for the adapters of all domains: with gate ``open``, α = 1, it is B M A, and
-            the gate is ours [A]; neither has a projection or a τ
+            the gate is ours [A]; ``mhc``: every layer is wrapped into n streams that are read,
+            mixed and written anew for every token. None of the three has a projection or a τ
 mixings     ``sinkhorn``, as above; ``birkhoff_softmax``: a convex combination of all permutations;
             ``kron2``: a Kronecker product of 2 × 2 matrices; ``orthostochastic``: the squares of a
             rotation's entries. The last three are doubly stochastic whatever was learned, have no τ
-            and start, for n = 2, at the M at which ``sinkhorn`` starts: see ``mixing``
+            and start, for n = 2, at the M at which ``sinkhorn`` starts: see ``mixing``. In placement
+            ``mhc`` M starts so near the identity that ``sinkhorn`` does not converge: there it
+            promises its columns alone
 controls    ``identity``: M = I, nothing of the structure trains, and what is left is FROZEN;
             ``fixed_permutation``: M is a cyclic shift, which is doubly stochastic, while the gate
             and the projection train; ``free``: M is whatever was learned and promises nothing

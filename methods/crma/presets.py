@@ -62,10 +62,14 @@ class Config:
                 f"policy {self.policy!r} with anchor {self.anchor}; 'anchored' needs a strength, "
                 f"no other policy has one: give it, or take it out"
             )
-        if self.policy == "anchored" and self.control == "identity":
+        unlearned = self.control == "fixed_permutation" and self.placement in ("group", "rank")
+        if self.policy == "anchored" and (
+            self.control == "identity" or (unlearned and self.gate == "open")
+        ):
             raise ValueError(
-                "policy 'anchored' with control 'identity'; nothing of its structure trains, and "
-                "an anchor holds what trains: take another policy, or leave out the control"
+                f"policy 'anchored' with control {self.control!r} and gate {self.gate!r} in "
+                f"placement {self.placement!r}; nothing of that structure trains, and an anchor "
+                f"holds what trains: take another policy, or leave out the control"
             )
         if self.placement == "mhc" and self.gate != "sigmoid":
             raise ValueError(

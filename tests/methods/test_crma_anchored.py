@@ -134,6 +134,14 @@ def test_a_strength_without_its_policy_is_refused(policy, anchor):
         Config(preset="strong", policy=policy, anchor=anchor)
 
 
-def test_an_anchor_of_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"'anchored' with control 'identity'.*nothing"):
-        Config(preset="strong", policy="anchored", anchor=1.0, control="identity")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"control": "identity"},
+        {"control": "fixed_permutation", "placement": "group", "gate": "open"},
+        {"control": "fixed_permutation", "placement": "rank", "gate": "open"},
+    ],
+)
+def test_an_anchor_of_nothing_is_refused(settings):
+    with pytest.raises(ValueError, match=rf"'anchored' with control '{settings['control']}'"):
+        Config(preset="strong", policy="anchored", anchor=1.0, **settings)

@@ -178,9 +178,16 @@ def test_schurs_bound_holds_for_entries_below_zero_too(make):
     assert found.values["least entry of M"] == [-3.0, -3.0]
 
 
-def test_the_defaults_are_sinkhorn_in_the_stream():
-    spelled = Config(preset="strong", mixing="sinkhorn", control="none", policy="live")
-    assert spelled == Config(preset="strong")
+def test_the_defaults_are_sinkhorn_in_the_stream(make):
+    spelled = {"placement": "stream", "mixing": "sinkhorn", "control": "none", "policy": "live"}
+    assert Config(preset="strong", anchor=None, gate="sigmoid", **spelled) == Config(
+        preset="strong"
+    )
+    own = make(Crma, Config(preset="evidence")).structure.own
+    assert list(own) == ["log_mix", "log_tau", "gate", "v"]
+    assert torch.equal(own["log_mix"], torch.eye(2).expand(2, 2, 2))
+    assert not own["log_tau"].any()
+    assert own["gate"].tolist() == pytest.approx([math.log(0.01 / 0.99)] * 2)
 
 
 @pytest.mark.parametrize("control", ["identity", "fixed_permutation", "free"])
