@@ -1,6 +1,7 @@
 """CRMA-R: an independent reconstruction of CRMA, a doubly stochastic mixing of the residual stream.
 
-After every decoder layer l, on its output h ∈ ℝᵈ, with n streams of r coordinates each::
+In placement ``stream``, after every decoder layer l, on its output h ∈ ℝᵈ, with n streams of r
+coordinates each::
 
     g_l(h) = h + α_l Q_lᵀ ((M_l − I_n) ⊗ I_r) Q_l h
     M_l = Sinkhorn(log_mix_l / τ_l),    α_l = σ(log_alpha_l),    Q_l = chol(V_l V_lᵀ)⁻¹ V_l
@@ -33,10 +34,23 @@ choices     [A] n, r, α at the start and the rate of V: see ``presets``; n = 2 
 policies    ``live``: the structure keeps training and every domain is answered with its latest
             state; ``snapshot``: each domain is answered with the state it was learned with;
             ``freeze_after_first``: it trains on the first domain only; ``single``: one adapter,
-            not one a domain, and the structure, both trained in sequence
+            not one a domain, and the structure, both trained in sequence; ``anchored``: as ``live``
+            with a term (λ/2) ‖θ − θ*‖² over the numbers of the structure that train, θ* theirs when
+            the domain before was learned. The penalty's form is ours [A]
+placements  ``stream``, as above; ``group``: g_l(h) = (1 − α_l) h + α_l vec(M_l H) with H the d
+            coordinates in n rows; ``rank``: ΔW = (a / r) B ((1 − α) I + α M) A, one r × r matrix M
+            a module for the adapters of all domains: with gate ``open``, α = 1, it is B M A, and
+            the gate is ours [A]; ``mhc``: every layer is wrapped into n streams that are read,
+            mixed and written anew for every token. None of the three has a projection or a τ
+mixings     ``sinkhorn``, as above; ``birkhoff_softmax``: a convex combination of all permutations;
+            ``kron2``: a Kronecker product of 2 × 2 matrices; ``orthostochastic``: the squares of a
+            rotation's entries. The last three are doubly stochastic whatever was learned, have no τ
+            and start, for n = 2, at the M at which ``sinkhorn`` starts: see ``mixing``. In placement
+            ``mhc`` M starts so near the identity that ``sinkhorn`` does not converge: there it
+            promises its columns alone
 controls    ``identity``: M = I, nothing of the structure trains, and what is left is FROZEN;
             ``fixed_permutation``: M is a cyclic shift, which is doubly stochastic, while the gate
-            and the projection train
+            and the projection train; ``free``: M is whatever was learned and promises nothing
 """
 
 from __future__ import annotations
@@ -67,6 +81,16 @@ VARIANTS = {  # so do these
     "snapshot": Config(preset="strong", policy="snapshot"),
     "freeze_after_first": Config(preset="strong", policy="freeze_after_first"),
     "single": Config(preset="strong", policy="single"),
+    "anchored": Config(preset="strong", policy="anchored", anchor=1.0),
     "identity": Config(preset="strong", control="identity"),
     "fixed_permutation": Config(preset="strong", control="fixed_permutation"),
+    "free": Config(preset="strong", control="free"),
+    "birkhoff_softmax": Config(preset="mhc", mixing="birkhoff_softmax", gate="exact"),
+    "kron2": Config(preset="mhc", mixing="kron2"),
+    "orthostochastic": Config(preset="strong", mixing="orthostochastic"),
+    "group": Config(preset="strong", placement="group"),
+    "rank": Config(preset="strong", placement="rank", gate="open"),
+    "wrapped": Config(preset="mhc", placement="mhc"),
+    "wrapped_kron2": Config(preset="strong", placement="mhc", mixing="kron2", policy="snapshot"),
+    "rank_snapshot": Config(preset="strong", placement="rank", policy="snapshot"),
 }

@@ -29,18 +29,13 @@ def projection(
         random      Q of a QR decomposition of normal draws, every layer from its own stream
 
     layers   their names and modules, in order
-    raises   ConfigError   no decoder layers, a width too small, or no down_proj
+    raises   ConfigError   a width too small, or no down_proj
     choices  of a singular vector and its negative, the one whose largest entry is positive, so that
              the start does not depend on the library that decomposes
     """
     import torch
 
     width = int(model.config.hidden_size)
-    if not layers:
-        raise ConfigError(
-            "the base has no modules called layers.N, h.N or blocks.N, and crma mixes the output "
-            "of every decoder layer.\n  Use another base, or leave crma out of the suite."
-        )
     if size > width:
         raise ConfigError(
             f"the base has a hidden size of {width}, and this preset of crma needs {size} "

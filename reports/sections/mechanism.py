@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from classay import registry
 from classay.evidence.rerun import Judged
-from classay.mechanism import Reading, readings
+from classay.mechanism import Range, Reading, readings
 from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, number
 from classay.reports.readings import named, orders
 from classay.reports.sections._bypass import gaps
@@ -34,7 +34,10 @@ def _promises(study: Study, order: int) -> list[Block]:
     found = {method: numbers for method, numbers in found.items() if numbers}
     if not found:
         return []
-    promised = {r.name: r.promised for numbers in found.values() for r in numbers}
+    # one method may promise what another, a control for instance, only shows
+    promised: dict[str, Range | None] = {}
+    for reading in (r for numbers in found.values() for r in numbers):
+        promised[reading.name] = promised.get(reading.name) or reading.promised
     rows: list[list[Cell]] = []
     for name, allowed in promised.items():
         said: str | Number = "only shown"

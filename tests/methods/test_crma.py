@@ -63,7 +63,7 @@ def disturb(made) -> None:
     """Give the structure values that nothing is special about."""
     draw = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for parameter in made.stream.own.values():
+        for parameter in made.structure.own.values():
             parameter.add_(0.5 * torch.randn(parameter.shape, generator=draw))
 
 
@@ -79,9 +79,9 @@ def test_two_streams_have_a_closed_form(make):
     # logits' sum is 1.6 / 2, so p = σ(0.4)
     made = make()
     with torch.no_grad():
-        made.stream.own["log_mix"][:] = torch.tensor([[1.0, 0.2], [-0.3, 0.5]])
-        made.stream.own["log_tau"][:] = math.log(2.0)
-        m = made.stream.operators().m
+        made.structure.own["log_mix"][:] = torch.tensor([[1.0, 0.2], [-0.3, 0.5]])
+        made.structure.own["log_tau"][:] = math.log(2.0)
+        m = made.structure.operators().m
     p = 1 / (1 + math.exp(-0.4))
     torch.testing.assert_close(m[0].double(), torch.tensor([[p, 1 - p], [1 - p, p]]).double())
 
@@ -105,7 +105,7 @@ def test_streams_are_mixed_whole_and_not_coordinate_by_coordinate():
 
 
 def test_sixteen_bits_are_rounded_once(make):
-    operators = make().stream.operators()
+    operators = make().structure.operators()
     h = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0)).bfloat16()
     found = mixed(h, operators, 0)
     assert found.dtype == torch.bfloat16
@@ -118,7 +118,7 @@ def test_the_norm_of_g_is_one_whatever_was_learned(make, preset, control):
     made = make(preset=preset, control=control)
     for _ in range(3):
         with torch.no_grad():
-            operators = made.stream.operators()
+            operators = made.structure.operators()
         for layer in range(2):
             norm = torch.linalg.matrix_norm(matrix(operators, layer), 2)
             assert norm.item() == pytest.approx(1.0, abs=1e-6)
@@ -129,17 +129,17 @@ def test_the_rows_of_q_stay_orthonormal(make):
     made = make()
     disturb(made)
     with torch.no_grad():
-        q = made.stream.operators().q
+        q = made.structure.operators().q
     torch.testing.assert_close(q @ q.mT, torch.eye(8).expand(2, 8, 8), rtol=0, atol=1e-5)
 
 
 def test_what_is_traced_is_what_a_decomposition_finds(make):
     made = make()
     disturb(made)
-    found = trace(made.stream, ended=True)
+    found = trace(made.structure, ended=True)
     assert found.layers == ("0", "1")
     with torch.no_grad():
-        operators = made.stream.operators()
+        operators = made.structure.operators()
     for layer in range(2):
         g = matrix(operators, layer)
         distance = torch.linalg.matrix_norm(g - torch.eye(16), 2).item()
@@ -154,8 +154,8 @@ def test_what_is_traced_is_what_a_decomposition_finds(make):
 def test_sinkhorn_that_has_not_converged_breaks_the_promise(make):
     made = make()
     with torch.no_grad():  # nearly the identity and not symmetric: 20 iterations are too few
-        made.stream.own["log_mix"][:] = torch.tensor([[9.0, 0.0], [4.0, 8.0]])
-    found = trace(made.stream, ended=False)
+        made.structure.own["log_mix"][:] = torch.tensor([[9.0, 0.0], [4.0, 8.0]])
+    found = trace(made.structure, ended=False)
     low, high = found.promised["row sums, max |Σ − 1|"]
     assert not low <= found.values["row sums, max |Σ − 1|"][0] <= high
 
@@ -165,7 +165,7 @@ def test_every_parameter_has_a_gradient(make):
     made.begin_phase(phase(0))
     made.adapters.use("domain_river")
     made.loss(phase(0).batches[0])["lm"].backward()
-    for name, parameter in made.stream.own.items():
+    for name, parameter in made.structure.own.items():
         assert parameter.grad.abs().amax(tuple(range(1, parameter.ndim))).min() > 0, name
 
 
@@ -193,12 +193,12 @@ def learn_on(made, index: int) -> None:
 
 def test_the_projection_moves_at_its_presets_rate(make):
     rates = {
-        name: {g.name: g.rate for g in make(preset=name).stream.groups()}
+        name: {g.name: g.rate for g in make(preset=name).structure.groups()}
         for name in ("evidence", "strong")
     }
     assert rates["evidence"] == {"mix": 1.0, "gate": 1.0, "proj": 0.1}
     assert rates["strong"] == {"mix": 1.0, "gate": 1.0, "proj": 1.0}
-    assert not any(group.decays for group in make().stream.groups())
+    assert not any(group.decays for group in make().structure.groups())
 
 
 def test_identity_is_frozen_to_the_bit(make, tiny_base):
@@ -240,10 +240,10 @@ def test_whether_a_learned_domain_is_still_answered_alike(make, policy, still):
 def test_after_the_first_phase_a_frozen_structure_trains_no_more(make):
     made = make(policy="freeze_after_first")
     learn(made, 0)
-    before = {name: p.detach().clone() for name, p in made.stream.own.items()}
+    before = {name: p.detach().clone() for name, p in made.structure.own.items()}
     learn(made, 1)
     assert [group.name for group in made.parameter_groups()] == ["lora"]
-    assert all(torch.equal(before[name], p) for name, p in made.stream.own.items())
+    assert all(torch.equal(before[name], p) for name, p in made.structure.own.items())
 
 
 def test_single_has_one_adapter_and_asks_for_no_domain(make):
@@ -261,7 +261,7 @@ def test_bypassed_it_answers_like_its_adapter_alone(make):
     with made.ablations()["crma"]:
         off = logits(made, "river")
     assert not torch.equal(off, logits(made, "river"))
-    made.stream.on = False
+    made.structure.on = False
     assert torch.equal(off, logits(made, "river"))
 
 
@@ -280,7 +280,7 @@ def test_a_permutation_keeps_every_promise_and_moves_what_was_learned(make):
     learn(made, 0)
     first = logits(made, "river")
     learn(made, 1)
-    found = trace(made.stream, ended=True)
+    found = trace(made.structure, ended=True)
     for name, (low, high) in found.promised.items():
         assert all(low <= value <= high for value in found.values[name]), name
     assert found.values["σ₁(M)"] == found.values["σ₂(M)"] == pytest.approx([1.0, 1.0])
@@ -293,11 +293,11 @@ def test_an_exact_gate_begins_at_the_identity_and_stays_in_its_range(make, tiny_
         one.begin_phase(phase(0))
     assert torch.equal(logits(made, "river"), logits(frozen, "river"))
     made.loss(phase(0).batches[0])["lm"].backward()
-    assert made.stream.own["gate"].grad.abs().min() > 0
+    assert made.structure.own["gate"].grad.abs().min() > 0
     with torch.no_grad():
-        made.stream.own["gate"][:] = torch.tensor([-0.5, 1.5])
+        made.structure.own["gate"][:] = torch.tensor([-0.5, 1.5])
     made.after_step()
-    assert made.stream.own["gate"].tolist() == [0.0, 1.0]
+    assert made.structure.own["gate"].tolist() == [0.0, 1.0]
 
 
 def test_every_byte_that_is_kept_is_charged(make):
@@ -322,7 +322,7 @@ def test_v_starts_with_the_singular_vectors_of_down_proj(make):
     made = make()
     w = made.model.get_submodule("model.layers.0.mlp.down_proj").weight.detach().double()
     left = torch.linalg.svd(w).U[:, :8].T
-    v = made.stream.own["v"][0].detach().double()
+    v = made.structure.own["v"][0].detach().double()
     torch.testing.assert_close((v * left).sum(1).abs(), torch.ones(8).double())
     assert (v.gather(1, v.abs().argmax(1, keepdim=True)) > 0).all()
 
@@ -341,9 +341,9 @@ def test_a_base_that_does_not_fit_is_refused_with_what_to_do(make, monkeypatch):
 def test_dependent_rows_stop_the_cell_with_a_reason(make):
     made = make()
     with torch.no_grad():
-        made.stream.own["v"][:, 1] = made.stream.own["v"][:, 0]
+        made.structure.own["v"][:, 1] = made.structure.own["v"][:, 0]
     with pytest.raises(Diverged, match="no longer linearly independent"):
-        made.stream.operators()
+        made.structure.operators()
 
 
 def test_what_must_be_said_of_it_is_said():

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from random import Random
 from xml.etree import ElementTree
 
@@ -6,6 +7,7 @@ import pytest
 
 from classay.evidence.rerun import judge
 from classay.mechanism import Envelope
+from classay.records import TraceRow
 from classay.reports.blocks import Figure
 from classay.reports.render import render
 from classay.reports.rounding import anchor, scale, short
@@ -196,3 +198,23 @@ def test_what_promises_certify_is_said_once(build, mixing):
     study = mixing(build({"methods": CRMA}))
     html = render(study, judge(study), "comparison")
     assert html.count("They certify that Sinkhorn") == 1
+
+
+def promising_nothing(row):
+    return row.model_copy(update={"promised": {}}) if isinstance(row, TraceRow) else row
+
+
+def test_what_one_method_promises_stays_promised_beside_one_that_only_shows_it(build, mixing):
+    free = {"crma_free": {"method": "crma", "preset": "strong", "control": "free"}}
+    study = mixing(build({"methods": CRMA | free}))
+    cells = tuple(
+        replace(record, rows=tuple(map(promising_nothing, record.rows)))
+        if record.cell.method == "crma_free"
+        else record
+        for record in study.cells
+    )
+    study = replace(study, cells=cells)
+    table, *_ = mechanism.build(study, judge(study))[1:]
+    (sums,) = [row for row in table.rows if row[0].first == "row sums"]
+    assert sums[0].second.values == (0.0, 2e-6)
+    assert (sums[-2].second, sums[-1].second) == ("0 of 36 outside", "of 36")
