@@ -45,9 +45,9 @@ placements  ``stream``, as above; ``group``: g_l(h) = (1 − α_l) h + α_l vec(
 mixings     ``sinkhorn``, as above; ``birkhoff_softmax``: a convex combination of all permutations;
             ``kron2``: a Kronecker product of 2 × 2 matrices; ``orthostochastic``: the squares of a
             rotation's entries. The last three are doubly stochastic whatever was learned, have no τ
-            and start, for n = 2, at the M at which ``sinkhorn`` starts: see ``mixing``. In placement
-            ``mhc`` M starts so near the identity that ``sinkhorn`` does not converge: there it
-            promises its columns alone
+            and start, for n = 2, at the M at which ``sinkhorn`` starts: see ``mixing``. In
+            placement ``mhc`` M starts so near the identity that ``sinkhorn`` does not converge:
+            there it promises its columns alone
 controls    ``identity``: M = I, nothing of the structure trains, and what is left is FROZEN;
             ``fixed_permutation``: M is a cyclic shift, which is doubly stochastic, while the gate
             and the projection train; ``free``: M is whatever was learned and promises nothing

@@ -53,4 +53,4 @@ class Ranked(Structure):
 
 def between(z: Tensor, operators: Operators, module: int) -> Tensor:
     """((1 − α) I + α M) z of one module for z = A x, (..., r)."""
-    return z + z @ gated(operators, module).mT
+    return z + z @ gated(operators, module).mT.to(z.dtype)

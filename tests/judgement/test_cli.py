@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from classay import __version__, cli, runner
+from classay import __version__, cli, methods, runner
 from classay.errors import ClassayError, ConfigError, LedgerError
 
 WITHOUT_TORCH = """
@@ -126,8 +126,9 @@ def test_everything_right_of_the_ledger_works_without_torch(run):
     # the doctor says that torch is needed
     assert {verb for verb, code in codes.items() if code} == {"doctor", "doctor --json"}
     assert [err for _, _, err in said] == [""] * len(verbs)
-    methods = ["crma", "ewc", "frozen", "joint", "naive_lora", "o_lora", "replay"]
-    assert said[0][1].split() == methods
+    there = {path.stem for path in Path(*methods.__path__).iterdir() if path.stem[0] not in "._"}
+    assert said[0][1].split() == sorted(there)
+    assert {"crma", "ewc", "frozen", "naive_lora"} <= there
     assert "torch is not installed" in said[-2][1]
 
 
