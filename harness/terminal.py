@@ -214,6 +214,8 @@ def _row(study: Study, judgement: Judgement) -> tuple[str, ...]:
         drift = "not estimable"
     if judgement.unlearned:
         drift = f"not learned: {', '.join(judgement.unlearned)}"
+    elif judgement.naive.little:
+        drift += f"; {judgement.naive.words}"
     name = judgement.method + (f", order {judgement.order}" if len(study.orders) > 1 else "")
     cells_done = _count(study, judgement.method, judgement.order)
     return name, cells_done, drift, f"{judgement.verdict}: {judgement.words}"

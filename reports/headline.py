@@ -32,8 +32,8 @@ def headline(study: Study, judged: Judged, order: int) -> Callout:
 
     returns  a callout; bounds are never named in it
     choices  a method is ranked by its mean over seeds, and only when all its cells are done, it
-             learned every domain (who learns nothing has nothing to forget) and every penalty of
-             it was felt
+             learned every domain (who learns nothing has nothing to forget) and on the mean at
+             least half of what naive learns, and every penalty of it was felt
     """
     instrument = instrument_mark(judged.checks)
     if not judged.sound:
@@ -47,7 +47,9 @@ def headline(study: Study, judged: Judged, order: int) -> Callout:
             (instrument,),
         )
     here = [j for j in judged.judgements if j.order == order]
-    learned = [j for j in here if j.gain is not None and j.gain >= _floor(study)]
+    learned = [
+        j for j in here if j.gain is not None and j.gain >= _floor(study) and not j.naive.little
+    ]
     felt = [j for j in learned if all(effect.felt for effect in j.effects)]
     ranked = [j for j in felt if not completeness(study, j.method, order)]
     left_out = tuple(_left_out(study, j, order) for j in here if j not in ranked)
@@ -123,7 +125,7 @@ def _left_out(study: Study, judgement: Judgement, order: int) -> str:
     why = gap or (
         "strength without effect"
         if unfelt
-        else "it did not learn every domain, so it had less to forget"
+        else judgement.naive.words or "it did not learn every domain, so it had less to forget"
     )
     return f"{judgement.method.upper()} is not ranked: {why}."
 

@@ -104,7 +104,9 @@ def cell(page: str, start: str) -> list[str]:
 
 def test_what_keeps_training_text_says_so(measured):
     pages = generate.pages(measured)
-    assert "Training rows, token by token, under `replay`." in pages["replay.md"]
+    assert (
+        "Training rows, token by token, under `replay`, `replay.fixed_share`." in pages["replay.md"]
+    )
     # EXAMPLE has a memory of 8 rows of 16 tokens of 8 bytes
     ids = cell(pages["replay.md"], "| `replay` | `memory/ids`")
     assert ids[2:] == ["1", "int64", f"{8 * 16 * 8:,}", "8"]
@@ -113,10 +115,12 @@ def test_what_keeps_training_text_says_so(measured):
 
 
 def test_rows_that_are_charged_and_not_found_are_told(measured):
-    for held in measured["methods"]["replay"]["kept"].values():
-        held["rows"] = 0
+    for name in ("replay", "replay.fixed_share"):
+        for held in measured["methods"][name]["kept"].values():
+            held["rows"] = 0
     said = generate.pages(measured)["replay.md"]
-    assert "Training rows, in a form that does not show their tokens, under `replay`." in said
+    form = "Training rows, in a form that does not show their tokens, under"
+    assert f"{form} `replay`, `replay.fixed_share`." in said
 
 
 def test_rows_are_found_however_they_are_laid_out():
@@ -208,12 +212,10 @@ def test_settings_with_their_comments():
 
 
 def test_what_the_mechanism_off_leaves_is_said(measured, monkeypatch):
-    module = described.built_in()["ewc"]
-    monkeypatch.setattr(
-        module, "OFF", module.Config(strength=0, examples=1, normalisation="max"), raising=False
-    )
-    said = generate.pages(measured)["ewc.md"]
-    assert "Under `{strength: 0, examples: 1, normalisation: max, fisher: empirical}`" in said
+    module = described.built_in()["l2_init"]
+    monkeypatch.setattr(module, "OFF", module.Config(strength=0), raising=False)
+    said = generate.pages(measured)["l2_init.md"]
+    assert "Under `{strength: 0}`" in said
     assert "what is left is [naive_lora](naive_lora.md), byte for byte." in said
 
 

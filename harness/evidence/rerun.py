@@ -8,6 +8,7 @@ from typing import NamedTuple
 from classay import registry
 from classay.claims.verdict import Verdict
 from classay.errors import InsufficientEvidence
+from classay.evidence.beside_naive import BesideNaive, beside_naive
 from classay.evidence.effect import FLOOR, Effect, effects
 from classay.evidence.instrument import Check, checks, complete, sound
 from classay.metrics import learning_gain
@@ -29,6 +30,7 @@ class Judgement(NamedTuple):
     gain: float | None  # the least gain over the base of any seed and domain, nats/token
     unlearned: tuple[str, ...] = ()  # domains whose gain is below the plan's floor in some seed
     effects: tuple[Effect, ...] = ()  # of its penalties
+    naive: BesideNaive = BesideNaive(None)  # what it learned beside naive
 
 
 class Judged(NamedTuple):
@@ -85,6 +87,7 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
     gains = learning_gain.per_domain(losses)
     gain = float(gains.min()) if len(losses) else None
     penalties = tuple(effects(study, method, order))
+    beside = beside_naive(study, method, order)
     unlearned = tuple(
         domain
         for j, domain in enumerate(study.orders[order])
@@ -92,7 +95,9 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
     )
 
     def judgement(verdict: Verdict, words: str) -> Judgement:
-        return Judgement(method, order, verdict, words, drift, interval, gain, unlearned, penalties)
+        return Judgement(
+            method, order, verdict, words, drift, interval, gain, unlearned, penalties, beside
+        )
 
     if not is_sound:
         return judgement(

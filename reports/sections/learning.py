@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from classay.errors import InsufficientEvidence
+from classay.evidence.beside_naive import beside_naive
 from classay.evidence.rerun import Judged
 from classay.metrics import learning_gain
 from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, number
@@ -42,12 +43,23 @@ def build(study: Study, judged: Judged) -> list[Block]:
 
 
 def _gain(study: Study, order: int) -> Table:
-    rows: list[tuple[Cell, Cell]] = []
+    rows: list[tuple[Cell, ...]] = []
     for method in study.methods:
         values = by_seed(learning_gain, study.loss(method, order))
-        rows.append((named(study, method, order), mean_and_range(values, 3, sign=False)))
+        found = beside_naive(study, method, order)
+        share: Cell = "not estimable"
+        if found.share is not None:
+            share = number(100 * found.share, 1, False, "%")
+            share = Stack(share, "did not learn") if found.little else share
+        rows.append((named(study, method, order), mean_and_range(values, 3, sign=False), share))
     title = f"{learning_gain.TITLE} ({learning_gain.UNIT})"
-    return Table(title, ("Method", "Mean, [least, largest seed]"), rows)
+    return Table(
+        title,
+        ("Method", "Mean, [least, largest seed]", "Of what naive learned"),
+        rows,
+        "Below half of what naive learned, on the mean over domains and seeds, stands “did not "
+        "learn”, and the method is not ranked: who learns little has little to forget.",
+    )
 
 
 def _advantage(study: Study, reference: str, order: int) -> Table:

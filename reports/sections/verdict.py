@@ -53,7 +53,8 @@ def _verdicts(study: Study, judgements: list[Judgement], order: int) -> Table:
         runs = ", ".join(map(str, seeds(study, j.method, order)))
         each = listed(j.drift, digits)
         mean = spread(j.drift).mean if j.drift else float("nan")
-        gain = number(j.gain, 3) if j.gain is not None else not_estimable(0)
+        least = number(j.gain, 3) if j.gain is not None else not_estimable(0)
+        gain = Stack(least, j.naive.words) if j.naive.little else least
         rows.append((
             named(study, j.method, order),
             Stack(Mark(STATUS.get(j.verdict, "unknown"), str(j.verdict)), j.words),
@@ -76,7 +77,8 @@ def _verdicts(study: Study, judgements: list[Judgement], order: int) -> Table:
         rows,
         "Margin, metric and level were fixed in the suite before any training. Least gain: the "
         "smallest fall of the loss on any domain, in any seed, when it was learned; below "
-        f"{plan.learning_floor:g} a method is not judged.",
+        f"{plan.learning_floor:g} a method is not judged. “Did not learn”: its mean gain is below "
+        "half of naive's.",
     )  # fmt: skip
 
 

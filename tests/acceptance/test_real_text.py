@@ -28,10 +28,16 @@ def classay(*words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def audit(shared, tmp_path_factory):
-    """Run the shipped suite with flags; returns the process and the study."""
+    """Train as the shipped suite does, score fewer items; returns the process and the study."""
+    plain = yaml.safe_load(registry.suite_path("five_domains_small").read_text("utf-8"))
+    plain["evaluation"] |= {"items_per_domain": 16, "probes_per_domain": 4}
+    plain["statistics"]["noise_draws"] = 0
 
-    def go(*flags: object, base: str = "stories260K", suite: object = "five_domains_small"):
+    def go(*flags: object, base: str = "stories260K", tokens: int | None = None):
         out = tmp_path_factory.mktemp("runs")
+        training = plain["training"] | ({"tokens_per_domain": tokens} if tokens else {})
+        suite = out / "suite.yaml"
+        suite.write_text(yaml.safe_dump(plain | {"training": training}, sort_keys=False), "utf-8")
         done = classay(
             *("run", suite, "--out", out, "--json"),
             *("--base", shared / "models" / base, "--data", shared / "data" / "domains"),
@@ -127,18 +133,12 @@ def test_alone_and_without_sharing_a_cell_has_the_same_facts(run, audit):
         assert not any(getattr(row, "shared", None) for row in mine)
 
 
-def test_another_base_in_another_order(audit, tmp_path):
-    suite = yaml.safe_load(registry.suite_path("five_domains_small").read_text("utf-8"))
-    suite["training"]["tokens_per_domain"] = 8192  # a larger base, so a smaller budget
-    suite["evaluation"] |= {"items_per_domain": 12, "probes_per_domain": 0}
-    suite["statistics"]["noise_draws"] = 0
-    path = tmp_path / "smaller.yaml"
-    path.write_text(yaml.safe_dump(suite), "utf-8")
+def test_another_base_in_another_order(audit):
     done, found = audit(
         *("--seeds", "0", "--jobs", 2),
         *("--order", "science,code,financial,legal,medical"),
         base="general-base-3M",
-        suite=path,
+        tokens=8192,  # a larger base, so a smaller budget
     )
     assert json.loads(done.stdout)["sound"] is True
     assert found.orders == [["science", "code", "financial", "legal", "medical"]]

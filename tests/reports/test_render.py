@@ -86,10 +86,10 @@ def test_a_bound_is_shown_apart_and_never_named_best(build):
 
 
 def test_methods_that_retain_equally_well_are_named_together(build):
-    study = build({"methods": {"frozen": None, "frozen_too": None}})
+    study = build({"methods": {"naive_lora": None, "twin": {"method": "naive_lora"}}})
     twins = [j._replace(drift=(0.0, 0.0, 0.0), gain=1.0) for j in judge(study).judgements]
     found = headline(study, judge(study)._replace(judgements=twins), 0)
-    assert found.text.startswith("FROZEN and FROZEN_TOO retain best")
+    assert found.text.startswith("NAIVE_LORA and TWIN retain best")
 
 
 def test_who_learned_nothing_is_not_ranked(build):
@@ -101,6 +101,31 @@ def test_who_learned_nothing_is_not_ranked(build):
     assert found.details[-1] == (
         "FROZEN is not ranked: it did not learn every domain, so it had less to forget."
     )
+
+
+def test_who_learned_less_than_half_of_what_naive_did_is_flagged_and_not_ranked(build):
+    # naive falls from 4 to 2 nats, "lazy" to 3.2 and "half" to 3: 0.8 / 2 and 1 / 2 of its gain
+    slow = {name: {"method": "l2_init"} for name in ("lazy", "half")}
+    study = build({"methods": {"naive_lora": None, **slow}})
+    judged = judge(study)
+    assert [j.naive.share for j in judged.judgements] == pytest.approx([1, 0.4, 0.5])
+    found = headline(study, judged, 0)
+    assert found.text.startswith("HALF retains best")
+    said = "LAZY is not ranked: did not learn: 40 % of the gain of naive_lora."
+    assert found.details[-1] == said
+    html = words(page(study))
+    # on the first screen and beside the verdict
+    assert html.count("did not learn: 40 % of the gain of naive_lora") == 2
+    gains = html[html.index("Of what naive learned") :]
+    assert "40.0\xa0% did not learn" in gains
+    assert "50.0\xa0% did not learn" not in gains
+
+
+def test_without_naive_no_share_of_its_gain_is_given(build):
+    study = build({"methods": {"frozen": None, "joint": None}})
+    assert [j.naive.share for j in judge(study).judgements] == [None]
+    gains = words(page(study)).partition("Of what naive learned")[2]
+    assert gains.partition("Below half")[0].count("not estimable") == 2
 
 
 def test_a_domain_that_was_not_learned_gets_no_forgetting(build):
