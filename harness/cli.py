@@ -306,9 +306,12 @@ def choose(
 @app.command()
 def report(
     folder: RunArg,
-    profile: Annotated[str, typer.Option("--profile", help="Which sections, in which order.")] = (
-        "run"
-    ),
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", help="Which sections, in which order: run, comparison or search."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="Where to write it; report.html in the run.")
     ] = None,

@@ -39,7 +39,7 @@ def finish(study: Study) -> End:
     return End(judged, digest, 0 if accepted(study, judged) else 1)
 
 
-def report(study: Study, profile: str, output: Path | None) -> Path:
+def report(study: Study, profile: str | None, output: Path | None) -> Path:
     """Write a run's report anew, in the run's folder unless ``output`` says where else."""
     path = output or study.folder.report
     write_atomically(path, render.render(study, judge(study), profile).encode())

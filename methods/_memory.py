@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from classay.method import Batch, Phase, State
 
     Columns = dict[str, Tensor]
+    Note = Callable[[Columns], Mapping[str, Tensor]]
 
 
 class Memory:
@@ -43,7 +44,7 @@ class Memory:
         self,
         phase: Phase,
         kept: Sequence[int],
-        note: Callable[[Columns], Mapping[str, Tensor]] | None = None,
+        note: Note | None = None,
     ) -> None:
         """Fill the memory anew, from what it holds and from what a phase was offered.
 

@@ -13,12 +13,30 @@ choices     a direction with less than 10⁻¹² of the energy is rounding of fl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from classay.method import Phase
+
 FLOOR = 1e-12  # of the energy, the trace of G
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """How much of a domain's inputs is to be held, and from how many rows that is read."""
+
+    threshold: Annotated[float, Field(ge=0, le=1)]  # ε of the first domain
+    examples: Annotated[int, Field(gt=0)]  # rows a domain whose inputs are looked at
+    rise: Annotated[float, Field(ge=0)] = 0.0  # of ε, a domain
+
+    def of(self, phase: Phase) -> float:
+        """ε of a domain: min(1, threshold + rise · its place)."""
+        return min(1.0, self.threshold + self.rise * phase.index)
 
 
 def directions(moments: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +105,27 @@ def projector(basis: Tensor) -> Tensor:
     # the rounding of the kept columns is taken out again: P has to be a projection to the last bit
     q = torch.linalg.qr(basis.double())[0] * basis.any(dim=1, keepdim=True)
     return q @ q.mT
+
+
+def smaller(free: Tensor) -> tuple[Tensor, Tensor]:
+    """What is protected or what is free, whichever has the lesser rank: DualGPM's memory.
+
+    free     P, (n, d, d)
+    returns  orthonormal columns of M or of N (n, d, greatest rank), and of which n it is N (n,)
+    """
+    import torch
+
+    held = torch.eye(free.shape[-1]).to(free) - free
+    dual = rank(free) < rank(held)
+    return basis(torch.where(dual[:, None, None], free, held)), dual
+
+
+def free(kept: Tensor, dual: Tensor) -> Tensor:
+    """P of what ``smaller`` gave, (n, d, d)."""
+    import torch
+
+    onto = projector(kept)
+    return torch.where(dual[:, None, None], onto, torch.eye(onto.shape[-1]).to(onto) - onto)
 
 
 def columns(kept: Tensor) -> Tensor:

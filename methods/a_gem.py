@@ -27,11 +27,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from classay.adapters import Adapters
-from classay.errors import ConfigError
-from classay.method import Cost, Method, Phase, State, Trace
-from classay.methods._memory import Memory, offered_rows, reservoir, spread
-from classay.seeding import Seeds
+from classay.method import Phase, Trace
+from classay.methods._memory import spread
+from classay.methods._rehearsing import Rehearsing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,36 +48,25 @@ class Config:
     share: Annotated[float, Field(ge=0)]  # rows of the memory for each row offered
 
 
-class AGem(Method):
+class AGem(Rehearsing):
     """One shared adapter, whose gradient may not oppose that of its past."""
 
-    plain_first_phase = True
     _reference: Batch | None = None  # rows of the memory that this step is held against
     _products: Tensor | None = None  # before and after the projection
-
-    def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
-        super().__init__(adapters, config, seeds)
-        self._memory = Memory()
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:
         return domains + config.share * (domains - 1)
 
     def begin_phase(self, phase: Phase) -> None:
-        rows = len(phase.batches[0]["labels"])
-        if 0 < rows * self.config.share < 1:
-            raise ConfigError(
-                f"a step is offered {rows} rows, and methods.a_gem.share = {self.config.share:g} "
-                f"holds it against less than one row of the memory.\n"
-                f"  Set share to at least {1 / rows:g}, or to 0."
-            )
+        self.require_a_row_a_step(phase, "a_gem")
         self._products = None
         super().begin_phase(phase)
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
         import torch
 
-        memory, offered = self._memory, phase.batches
+        memory, offered = self.memory, phase.batches
         if not len(memory) or not self.config.share:
             return offered
         generator = self.seeds.generator("a_gem", phase.index)
@@ -116,24 +103,6 @@ class AGem(Method):
             return None
         before, after = self._products.tolist()
         return Trace(("all",), {BEFORE: [before], AFTER: [after]}, {AFTER: (-ROUNDING, 1.0)})
-
-    def end_phase(self, phase: Phase) -> None:
-        memory, new = self._memory, offered_rows(phase)
-        generator = self.seeds.generator("reservoir", phase.index)
-        memory.enter(
-            phase, reservoir(len(memory), memory.seen, new, self.config.capacity, generator)
-        )
-
-    def cost(self) -> Cost:
-        return Cost(super().cost().trainable, self._memory.nbytes, len(self._memory))
-
-    def state(self) -> State:
-        (tensors, about), (rows, more) = super().state(), self._memory.state()
-        return State(tensors | rows, about | more)
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        self._memory.restore(state)
 
 
 def project(g: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:

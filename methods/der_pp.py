@@ -29,12 +29,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from classay.adapters import Adapters
-from classay.errors import ConfigError
-from classay.method import Cost, Method, Phase, State
-from classay.methods._memory import Memory, offered_rows, reservoir, spread
+from classay.method import Phase
+from classay.methods._memory import spread
+from classay.methods._rehearsing import Rehearsing
 from classay.packing import IGNORED
-from classay.seeding import Seeds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,33 +53,21 @@ class Config:
     beta: Strength  # of the labels
 
 
-class DerPP(Method):
+class DerPP(Rehearsing):
     """One shared adapter, held to its past's labels and to what it said of them."""
-
-    plain_first_phase = True
-
-    def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
-        super().__init__(adapters, config, seeds)
-        self._memory = Memory()
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:
         return domains + config.share * len(_draws(config)) * (domains - 1)
 
     def begin_phase(self, phase: Phase) -> None:
-        rows = len(phase.batches[0]["labels"])
-        if 0 < rows * self.config.share < 1:
-            raise ConfigError(
-                f"a step is offered {rows} rows, and methods.der_pp.share = {self.config.share:g} "
-                f"draws less than one row of the memory for it.\n"
-                f"  Set share to at least {1 / rows:g}, or to 0."
-            )
+        self.require_a_row_a_step(phase, "der_pp")
         super().begin_phase(phase)
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
         import torch
 
-        memory, offered, names = self._memory, phase.batches, _draws(self.config)
+        memory, offered, names = self.memory, phase.batches, _draws(self.config)
         if not len(memory) or not self.config.share or not names:
             return offered
         streams = {name: self.seeds.generator("der_pp", name, phase.index) for name in names}
@@ -104,33 +90,19 @@ class DerPP(Method):
         said = dict(zip(["lm", *names], parts, strict=True))
         terms = {"lm": cross_entropy(*said["lm"])}
         if "logits" in said:
-            kept = [self._memory.columns[key][batch["logits"]] for key in ("values", "tokens")]
+            kept = [self.memory.columns[key][batch["logits"]] for key in ("values", "tokens")]
             terms["logits"] = self.config.alpha * distance(*said["logits"], *kept)
         if "replay" in said:
             terms["replay"] = self.config.beta * cross_entropy(*said["replay"])
         return terms
 
     def end_phase(self, phase: Phase) -> None:
-        memory, new = self._memory, offered_rows(phase)
-        generator = self.seeds.generator("reservoir", phase.index)
-        kept = reservoir(len(memory), memory.seen, new, self.config.capacity, generator)
         size = len(phase.batches[0]["labels"])
 
         def note(rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return self._said(rows["ids"], size)
 
-        memory.enter(phase, kept, note if self.config.alpha else None)
-
-    def cost(self) -> Cost:
-        return Cost(super().cost().trainable, self._memory.nbytes, len(self._memory))
-
-    def state(self) -> State:
-        (tensors, about), (rows, more) = super().state(), self._memory.state()
-        return State(tensors | rows, about | more)
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        self._memory.restore(state)
+        self.enter(phase, note if self.config.alpha else None)
 
     def _said(self, ids: Tensor, size: int) -> dict[str, Tensor]:
         """The largest logits at every position that predicts one: (rows, block − 1, k) each."""

@@ -31,9 +31,7 @@ choices     ``gradient`` leaves W as AdamW does, ``update`` leaves g as it is: a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, Literal
 
 from classay.method import Cost, Method, Phase, State, Trace
 from classay.methods import _activations as inputs
@@ -56,13 +54,10 @@ MEMORY = "memory/basis/"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(subspaces.Criterion):
     """What is projected, and how much of the inputs is kept free of it."""
 
     variant: Literal["gradient", "update"]
-    threshold: Annotated[float, Field(ge=0, le=1)]  # ε of the first domain
-    examples: Annotated[int, Field(gt=0)]  # rows a domain whose inputs are looked at
-    rise: Annotated[float, Field(ge=0)] = 0.0  # of ε, a domain
 
 
 class GPM(Method):
@@ -105,8 +100,7 @@ class GPM(Method):
     def end_phase(self, phase: Phase) -> None:
         import torch
 
-        config = self.config
-        threshold = min(1.0, config.threshold + config.rise * phase.index)
+        config, threshold = self.config, self.config.of(phase)
         moments = inputs.second_moments(self.adapters, phase, config.examples, self.seeds)
         for shape, keys in inputs.by_shape(dict(self.adapters.named(self.adapters.active))).items():
             g = inputs.stacked(moments, keys)

@@ -26,8 +26,7 @@ departures  the branches sit where the suite puts adapters, in place of the keys
             that are left over are 0, where the code takes what its SVD returns
 choices     H is taken from ``examples`` rows of the domain, once before it is learned and once
             after, charged in seconds; the model before has the branches of earlier domains
-            which of M and N is kept changes memory only: P is the same, and as the part of H that M
-            and k directions hold grows, the part that N keeps shrinks by as much
+            which of M and N is kept changes memory only: P is the same
             where every row is read and there is no dropout, lora_A depends on the seed through the
             earlier branches alone
 no OFF      with a threshold of 0 nothing is protected, and what is left, a lora_A made of the
@@ -38,13 +37,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from classay.method import Cost, Invariant, Method, Phase, State, Trace
+from classay.method import Cost, Invariant, Phase, State, Trace
 from classay.methods import _activations as inputs
 from classay.methods import _subspaces as subspaces
+from classay.methods._summed import Summed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,19 +61,14 @@ ORTHONORMAL = "kept basis, max |Δ| from orthonormal"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(subspaces.Criterion):
     """Which of the two, and how much of the inputs is protected."""
 
     variant: Literal["paper", "released"]
-    threshold: Annotated[float, Field(ge=0, le=1)]  # ε of the first domain
-    examples: Annotated[int, Field(gt=0)]  # rows a domain whose inputs are looked at
-    rise: Annotated[float, Field(ge=0)] = 0.0  # of ε, a domain
 
 
-class InfLoRA(Method):
+class InfLoRA(Summed):
     """One adapter a domain, half of it designed; no router, because all of them answer."""
-
-    stackable = False
 
     def __init__(self, adapters: Adapters, config: Any, seeds: Seeds) -> None:
         super().__init__(adapters, config, seeds)
@@ -84,49 +77,36 @@ class InfLoRA(Method):
 
     def begin_phase(self, phase: Phase) -> None:
         inputs.require(phase, self.config.examples, "inflora")
-        adapters, past = self.adapters, self.adapters.beside
-        if adapters.active is not None:
-            past = (*past, adapters.active)
-        name = f"domain_{phase.domain}"
-        adapters.fresh(name, phase.index)
-        adapters.use(name, past)
+        super().begin_phase(phase)
+        adapters, name = self.adapters, str(self.adapters.active)
         new = adapters.tensors(name)
         for _, keys, moments, free in self._spaces(phase):
             shares, u = subspaces.directions(moments, free)
             rows = (u * (shares > 0)[:, None, :]).mT[:, : adapters.spec.rank]
             new |= dict(zip(keys, SCALE[self.config.variant] * rows, strict=True))
         adapters.load(name, new)
-        self._keep()
+        self.keep()
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return (p for key, p in self.adapters.named(self.adapters.active) if "lora_B" in key)
 
     def end_phase(self, phase: Phase) -> None:
-        import torch
 
-        config = self.config
-        threshold = min(1.0, config.threshold + config.rise * phase.index)
+        config, threshold = self.config, self.config.of(phase)
         for shape, _, moments, free in self._spaces(phase):
             shares, u = subspaces.directions(moments, free)
             counts = subspaces.needed(shares, threshold)
             if config.variant == "released" and phase.index == 0:
                 counts = (counts - 1).clamp(min=1)
-            left = free - subspaces.spanned(u, counts)
-            held = torch.eye(left.shape[-1]).to(left) - left
-            dual = subspaces.rank(left) < subspaces.rank(held)
-            smaller = torch.where(dual[:, None, None], left, held)
-            self._memory[shape] = (subspaces.basis(smaller), dual)
+            self._memory[shape] = subspaces.smaller(free - subspaces.spanned(u, counts))
 
     def invariants(self) -> list[Invariant]:
         import torch
 
         new = self._designed()
         moved = torch.stack([(new[k].detach() - a).abs().max() for k, a in self._design.items()])
-        found = [Invariant("A_t, max |Δ|", "all", float(moved.max()), 0.0, 0.0)]
-        if self._past:
-            past = self.adapters.moved(self._past)
-            found.append(Invariant("finished adapters, max |Δ|", "all", past, 0.0, 0.0))
-        return found
+        design = Invariant("A_t, max |Δ|", "all", float(moved.max()), 0.0, 0.0)
+        return [design, *super().invariants()]
 
     def trace(self, ended: bool) -> Trace | None:
         """How much of every module's inputs is protected, and whether A_t reads any of it.
@@ -153,9 +133,9 @@ class InfLoRA(Method):
         return Trace(tuple(map(inputs.layer, self._design)), values, {names[1]: (0.0, ROUNDING)})
 
     def cost(self) -> Cost:
-        past = [t for name in self.adapters.beside for t in self.adapters.tensors(name).values()]
-        kept = [*past, *(tensor for pair in self._memory.values() for tensor in pair)]
-        return Cost(super().cost().trainable, sum(tensor.nbytes for tensor in kept), 0)
+        past = super().cost()
+        kept = sum(tensor.nbytes for pair in self._memory.values() for tensor in pair)
+        return past._replace(stored_bytes=past.stored_bytes + kept)
 
     def state(self) -> State:
         tensors, about = super().state()
@@ -164,10 +144,9 @@ class InfLoRA(Method):
         return State(tensors, about)
 
     def restore(self, state: State) -> None:
-        super().restore(state)
         shapes = [k.removeprefix(BASIS) for k in state.tensors if k.startswith(BASIS)]
         self._memory = {s: (state.tensors[BASIS + s], state.tensors[DUAL + s]) for s in shapes}
-        self._keep()
+        super().restore(state)
 
     def _spaces(self, phase: Phase) -> Iterator[tuple[str, list[str], Tensor, Tensor]]:
         """Modules of one shape of lora_A: the shape, its names, their H Hᵀ and their P."""
@@ -180,9 +159,7 @@ class InfLoRA(Method):
             h = inputs.stacked(moments, keys)
             free = torch.eye(h.shape[-1]).to(h).expand_as(h)
             if shape in self._memory:
-                basis, dual = self._memory[shape]
-                held = subspaces.projector(basis)
-                free = torch.where(dual[:, None, None], held, free - held)
+                free = subspaces.free(*self._memory[shape])
             yield shape, keys, h @ h if self.config.variant == "released" else h, free
 
     def _designed(self) -> dict[str, nn.Parameter]:
@@ -190,13 +167,12 @@ class InfLoRA(Method):
         named = self.adapters.named(self.adapters.active)
         return {key: parameter for key, parameter in named if DESIGNED in key}
 
-    def _keep(self) -> None:
-        """Freeze A_t, and copy it and the finished adapters for the invariants."""
+    def keep(self) -> None:
+        """Freeze A_t, and copy it too, for the invariants."""
+        super().keep()
         for parameter in self._designed().values():
             parameter.requires_grad_(False)
-        # copies: an invariant compares weights with what they were, not with themselves
         self._design = {key: a.detach().clone() for key, a in self._designed().items()}
-        self._past = self.adapters.copies(self.adapters.beside)
 
 
 METHOD = InfLoRA

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from classay.errors import ConfigError
-from classay.method import Cost, Invariant, Method, Phase, State
+from classay.method import Phase
+from classay.methods._summed import Summed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,45 +46,22 @@ class Config:
     strength: Annotated[float, Field(ge=0)]  # λ
 
 
-class NLoRA(Method):
+class NLoRA(Summed):
     """One adapter a domain; no router, because all of them answer."""
 
-    stackable = False
-
     def begin_phase(self, phase: Phase) -> None:
-        adapters, past = self.adapters, self.adapters.beside
-        if adapters.active is not None:
-            past = (*past, adapters.active)
-        name = f"domain_{phase.domain}"
-        adapters.fresh(name, phase.index)
-        adapters.use(name, past)
+        super().begin_phase(phase)
         if not self._pairs():
             raise ConfigError(
                 "no module that this base is adapted in has as many inputs as outputs, and "
                 "methods.n_lora.variant 'released' multiplies A with B.\n  Take variant: paper."
             )
-        self._kept = adapters.copies(past)
 
     def loss(self, batch: Batch) -> Terms:
         import torch
 
         sums = [torch.linalg.vector_norm(a @ b, ord=1) for a, b in self._pairs()]
         return {**super().loss(batch), "sparsity": self.config.strength * torch.stack(sums).sum()}
-
-    def invariants(self) -> list[Invariant]:
-        if not self._kept:
-            return []
-        moved = self.adapters.moved(self._kept)
-        return [Invariant("finished adapters, max |Δ|", "all", moved, 0.0, 0.0)]
-
-    def cost(self) -> Cost:
-        past = [t for name in self.adapters.beside for t in self.adapters.tensors(name).values()]
-        return Cost(super().cost().trainable, sum(t.nbytes for t in past), 0)
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        # copies: the invariant compares the adapters with what they were, not with themselves
-        self._kept = self.adapters.copies(self.adapters.beside)
 
     def _pairs(self) -> list[tuple[Tensor, Tensor]]:
         """The factors of the products that are summed, those of one shape stacked."""

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from classay.method import Cost, Invariant, Method, Phase, State
+from classay.methods._summed import Summed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,22 +53,12 @@ class Config:
             )
 
 
-class OLoRA(Method):
+class OLoRA(Summed):
     """One adapter a domain; no router, because all of them answer."""
 
     plain_first_phase = True
-    stackable = False
     # modules of one shape, and their past matrices: (modules, domains · rank, width)
     _past: tuple[tuple[list[str], Tensor], ...] = ()
-
-    def begin_phase(self, phase: Phase) -> None:
-        adapters, past = self.adapters, self.adapters.beside
-        if adapters.active is not None:
-            past = (*past, adapters.active)
-        name = f"domain_{phase.domain}"
-        adapters.fresh(name, phase.index)
-        adapters.use(name, past)
-        self._keep()
 
     def loss(self, batch: Batch) -> Terms:
         import torch
@@ -91,29 +81,14 @@ class OLoRA(Method):
             terms["norm"] = self.config.norm_strength * torch.stack(norms).sum()
         return terms
 
-    def invariants(self) -> list[Invariant]:
-        if not self._kept:
-            return []
-        moved = self.adapters.moved(self._kept)
-        return [Invariant("finished adapters, max |Δ|", "all", moved, 0.0, 0.0)]
-
-    def cost(self) -> Cost:
-        past = [t for name in self.adapters.beside for t in self.adapters.tensors(name).values()]
-        return Cost(super().cost().trainable, sum(t.nbytes for t in past), 0)
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        self._keep()
-
-    def _keep(self) -> None:
-        """Lay out the finished adapters for the product, and copy them for the invariant."""
+    def keep(self) -> None:
+        """Lay out the finished adapters for the product as well."""
         import torch
 
-        # copies: the invariant compares the adapters with what they were, not with themselves
-        self._kept = self.adapters.copies(self.adapters.beside)
+        super().keep()
         constrained = CONSTRAINED[self.config.variant]
         new = {k: t for k, t in self.adapters.named(self.adapters.active) if constrained in k}
-        past = self._kept.values()
+        past = self.finished.values()
         self._past = tuple(
             (keys, torch.cat([self._wide(old[key] for key in keys) for old in past], dim=1))
             for keys in _by_shape(new)

@@ -31,11 +31,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from classay.adapters import Adapters
 from classay.errors import ConfigError
-from classay.method import Cost, Method, Phase, State
-from classay.methods._memory import Memory, offered_rows, quota, reservoir, spread
-from classay.seeding import Seeds
+from classay.method import Phase
+from classay.methods._memory import offered_rows, quota, spread
+from classay.methods._rehearsing import Rehearsing
 
 if TYPE_CHECKING:
     from classay.method import Batch
@@ -63,14 +62,8 @@ class Config:
             )
 
 
-class Replay(Method):
+class Replay(Rehearsing):
     """One shared adapter, trained on the domain and on a sample of its past."""
-
-    plain_first_phase = True
-
-    def __init__(self, adapters: Adapters, config: Config, seeds: Seeds) -> None:
-        super().__init__(adapters, config, seeds)
-        self._memory = Memory()
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:
@@ -90,7 +83,7 @@ class Replay(Method):
         super().begin_phase(phase)
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
-        memory, steps = self._memory, len(phase.batches)
+        memory, steps = self.memory, len(phase.batches)
         if not len(memory):
             return phase.batches
         generator = self.seeds.generator("replay", phase.index)
@@ -106,24 +99,11 @@ class Replay(Method):
         ]
 
     def end_phase(self, phase: Phase) -> None:
-        memory, new = self._memory, offered_rows(phase)
+        if self.config.memory == "reservoir":
+            return super().end_phase(phase)
+        memory, new = self.memory, offered_rows(phase)
         generator = self.seeds.generator("reservoir", phase.index)
-        if self.config.memory == "fixed_share":
-            kept = quota(len(memory), new, _quota(self.config, phase), generator)
-        else:
-            kept = reservoir(len(memory), memory.seen, new, self.config.capacity, generator)
-        memory.enter(phase, kept)
-
-    def cost(self) -> Cost:
-        return Cost(super().cost().trainable, self._memory.nbytes, len(self._memory))
-
-    def state(self) -> State:
-        (tensors, about), (rows, more) = super().state(), self._memory.state()
-        return State(tensors | rows, about | more)
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        self._memory.restore(state)
+        memory.enter(phase, quota(len(memory), new, _quota(self.config, phase), generator))
 
 
 def _quota(config: Config, phase: Phase) -> int:

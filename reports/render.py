@@ -41,9 +41,10 @@ class Cover(NamedTuple):
     disclosures: Sequence[str] = ()  # what must be known of a method before its numbers are read
 
 
-def render(study: Study, judged: Judged, profile: str = "run") -> str:
-    """The report of a run; see ``page``."""
-    return page(_of_a_run(study), profile, study, judged)
+def render(study: Study, judged: Judged, profile: str | None = None) -> str:
+    """The report of a run; see ``page``. Without a profile a search gets its own, others "run"."""
+    usual = "search" if study.suite.candidates else "run"
+    return page(_of_a_run(study), profile or usual, study, judged)
 
 
 def page(cover: Cover, profile: str, *evidence: Any) -> str:

@@ -63,6 +63,7 @@ def element(figure: Figure, name: str, title: str, description: str) -> str:
     inside = re.sub(r'\bid="', f'id="{name}-', inside)
     inside = inside.replace('xlink:href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     inside = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", inside)
+    inside = re.sub(r'\b(?:d|x|y|width|height|transform)="[^"]*"', _shortened, inside)
     for colour, variable in VARIABLES.items():
         inside = inside.replace(colour, variable)
     return (
@@ -72,3 +73,8 @@ def element(figure: Figure, name: str, title: str, description: str) -> str:
         f'<desc id="{name}-desc">{escape(description)}</desc>'
         f"{' '.join(inside.split())}</svg>"
     )
+
+
+def _shortened(attribute: re.Match[str]) -> str:
+    """An attribute with its lengths to a hundredth of a point, which nobody sees."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda n: f"{round(float(n[0]), 2):g}", attribute[0])

@@ -23,6 +23,7 @@ def traces(
     panels: Mapping[str, Sequence[Envelope]],
     ends: Sequence[int],
     *,
+    buckets: int = BUCKETS,
     name: str,
     title: str,
     description: str,
@@ -31,6 +32,7 @@ def traces(
 
     panels   name of a number -> its envelope in every phase
     ends     the step at which each phase ends, a thin line
+    buckets  points of a curve at the most
     name     prefix of every id, another for every figure of a page
     returns  an ``<svg>`` element
     """
@@ -53,7 +55,7 @@ def traces(
                     plot / height,
                 )
             )
-            _panel(axes, number, phases, ends, left)
+            _panel(axes, number, phases, ends, left, buckets)
             if i + COLUMNS >= len(panels):
                 _phases(axes, ends)
         return element(figure, name, title, description)
@@ -75,11 +77,16 @@ def thin(envelope: Envelope, most: int) -> Points:
 
 
 def _panel(
-    axes: Axes, number: str, phases: Sequence[Envelope], ends: Sequence[int], left: float
+    axes: Axes,
+    number: str,
+    phases: Sequence[Envelope],
+    ends: Sequence[int],
+    left: float,
+    buckets: int,
 ) -> None:
     promised, middle = phases[0].promised, anchor(phases[0].promised)
     zero = middle or 0.0
-    most = max(1, BUCKETS // len(phases))
+    most = max(1, buckets // len(phases))
     parts = [thin(phase, most) for phase in phases]
     steps, least, greatest = (list(chain.from_iterable(part)) for part in zip(*parts, strict=True))
     least, greatest = [v - zero for v in least], [v - zero for v in greatest]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from classay import registry
 from classay.evidence.noise import NOT_MEASURED, floors
 from classay.reports.blocks import Cell, Mark, Number, Stack, Table, number
 from classay.reports.readings import DIGITS, by_seed, completeness, noise
 from classay.statistics.disjoint_ranges import MEANING, disjoint_ranges
+from classay.statistics.spread import spread
 from classay.study import Study
+
+EVERY_PAIR = 10  # competitors; more give more pairs than anybody reads
 
 
 def drift_of(study: Study, order: int) -> dict[str, list[float]]:
@@ -19,14 +22,25 @@ def drift_of(study: Study, order: int) -> dict[str, list[float]]:
     return {m: values if isinstance(values, list) else [] for m, values in found.items()}
 
 
+def ranked(study: Study, drift: dict[str, list[float]]) -> list[str]:
+    """The methods that have a value, the one that retains best first."""
+    metric = registry.load("metric", study.suite.statistics.retention)
+    sign = 1 if metric.LOWER_IS_BETTER else -1
+    return sorted((m for m in drift if drift[m]), key=lambda m: sign * spread(drift[m]).mean)
+
+
 def ranges(study: Study, order: int) -> Table:
-    """Whether the seeds of two competitors are apart, for every pair."""
+    """Whether the seeds of two competitors are apart.
+
+    choices  every pair; of more than ``EVERY_PAIR`` competitors the neighbours in the order of
+             their means, and each with the plan's reference
+    """
     metric = registry.load("metric", study.suite.statistics.retention)
     drift = drift_of(study, order)
     digits, rows = DIGITS.get(metric.UNIT, 3), list[tuple[Cell, ...]]()
     measured = floors(study, order).get(metric.TITLE, NOT_MEASURED)
     floor = noise(measured, metric.UNIT)
-    for a, b in combinations([m for m in study.competitors if drift[m]], 2):
+    for a, b in _pairs(study, drift):
         found = disjoint_ranges(drift[a], drift[b])
         lows_highs = [x for pair in zip(found.lows, found.highs, strict=True) for x in pair]
         remarks = [
@@ -39,9 +53,20 @@ def ranges(study: Study, order: int) -> Table:
             Number(tuple(lows_highs), digits, True, "", "[{}, {}] and [{}, {}]"),
             number(found.probability, 4),
         ))  # fmt: skip
+    few = len(study.competitors) <= EVERY_PAIR
+    which = "" if few else " (neighbours in the order of their means, and each with the reference)"
     return Table(
-        "Do the seeds of two competitors overlap?",
+        f"Do the seeds of two competitors overlap?{which}",
         ("Pair", "Are they", "Gap", f"Ranges ({metric.UNIT})", "Chance alone"),
         rows,
         f"Gap below 0: the overlap. Chance alone: {MEANING}. {floor}",
     )
+
+
+def _pairs(study: Study, drift: dict[str, list[float]]) -> list[tuple[str, str]]:
+    if len(study.competitors) <= EVERY_PAIR:
+        return list(combinations([m for m in study.competitors if drift[m]], 2))
+    order = [m for m in ranked(study, drift) if m in study.competitors]
+    reference = study.suite.statistics.reference
+    pairs = [*pairwise(order), *((reference, m) for m in order if reference in order)]
+    return [(a, b) for a, b in dict.fromkeys(pairs) if a != b]

@@ -11,16 +11,22 @@ from classay.reports.blocks import Cell, Figure, Number, Stack, Table, number
 from classay.reports.readings import completeness
 from classay.study import Study
 
+FEW = 6  # methods
 DIGITS = {True: 9, False: 4}  # promises are about rounding; what is only shown is not
 
 
 def traced(study: Study, order: int) -> list[Figure]:
     """A figure for every method that records what its mechanism was."""
     found = {method: envelopes(study, method, order) for method in study.methods}
-    return [_figure(study, order, method, kept) for method, kept in found.items() if kept]
+    drawn = {method: kept for method, kept in found.items() if kept}
+    # a page of many figures has to open as fast as one of few
+    buckets = traces.BUCKETS if len(drawn) <= FEW else traces.BUCKETS // 3
+    return [_figure(study, order, method, kept, buckets) for method, kept in drawn.items()]
 
 
-def _figure(study: Study, order: int, method: str, found: Sequence[Envelope]) -> Figure:
+def _figure(
+    study: Study, order: int, method: str, found: Sequence[Envelope], buckets: int
+) -> Figure:
     panels = {name: [e for e in found if e.name == name] for name in (e.name for e in found)}
     missing = completeness(study, method, order)
     title = f"{method}: its mechanism over the stream" + (f", {missing}" if missing else "")
@@ -36,6 +42,7 @@ def _figure(study: Study, order: int, method: str, found: Sequence[Envelope]) ->
     svg = traces.traces(
         panels,
         phase_ends(study, method, order),
+        buckets=buckets,
         name=f"traces-{order}-{study.methods.index(method)}",
         title=title,
         description=description,

@@ -9,9 +9,9 @@ import numpy as np
 from classay import registry
 from classay.evidence.rerun import Judged
 from classay.reports.blocks import Block, Cell, Figure, Paragraph, Table, number
-from classay.reports.plane import SHAPES, plane
+from classay.reports.plane import plane
 from classay.reports.readings import DIGITS, labelled, named, orders
-from classay.reports.sections._overlap import drift_of
+from classay.reports.sections._overlap import drift_of, ranked
 from classay.study import Study
 
 TITLE = "Learned and kept"
@@ -35,7 +35,7 @@ def _figure(study: Study, order: int) -> Figure | Paragraph:
     drift = drift_of(study, order)
     rows: list[list[Cell]] = []
     points: dict[str, list[tuple[float, float]]] = {}
-    for method in study.methods[: len(SHAPES)]:
+    for method in ranked(study, drift):
         tables = study.loss(method, order)
         gains = (tables[:, 0] - np.diagonal(tables[:, 1:], axis1=1, axis2=2)).mean(axis=1)
         runs = study.runs(method, order)
@@ -51,8 +51,8 @@ def _figure(study: Study, order: int) -> Figure | Paragraph:
         return Paragraph("No cell has finished.")
     title = "Learning against forgetting"
     description = (
-        "One shape a method, one point a seed. The solid line is no change, the dashed line the "
-        "margin."
+        "One shape or number a method, the one that retains best first; one point a seed. The "
+        "solid line is no change, the dashed line the margin."
     )
     svg = plane(
         points,

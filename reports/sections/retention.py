@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from classay import registry
 from classay.evidence.rerun import Judged
 from classay.reports import charts
@@ -23,7 +25,7 @@ from classay.reports.readings import (
     named,
     orders,
 )
-from classay.reports.sections._overlap import drift_of, ranges
+from classay.reports.sections._overlap import drift_of, ranges, ranked
 from classay.study import Study
 
 TITLE = "Retention"
@@ -47,13 +49,16 @@ def build(study: Study, judged: Judged) -> list[Block]:
 def _figure(study: Study, order: int) -> Figure:
     metric = registry.load("metric", study.suite.statistics.retention)
     drift = drift_of(study, order)
-    title = f"{metric.TITLE}: every seed"
+    title = f"{metric.TITLE}: every seed, best first"
     description = (
         "One row a method: a point for every seed, a bar from the least to the largest, a tick at "
         "the mean. The solid line is no change, the dashed line the margin."
     )
     rows: list[list[Cell]] = []
-    for method in study.methods:
+    # whatever the order is, it is the first thing that the figure says
+    best_first = ranked(study, drift)
+    best_first += [method for method in study.methods if method not in best_first]
+    for method in best_first:
         by = {
             r.cell.seed: v for r, v in zip(study.runs(method, order), drift[method], strict=False)
         }
@@ -63,7 +68,7 @@ def _figure(study: Study, order: int) -> Figure:
             for seed in study.suite.seeds
         ]
         rows.append([named(study, method, order), *cells])
-    labels = {labelled(study, method): values for method, values in drift.items()}
+    labels = {labelled(study, method): drift[method] for method in best_first}
     svg = charts.strip(
         {"": labels},
         name=f"retention-{order}",
@@ -77,17 +82,23 @@ def _figure(study: Study, order: int) -> Figure:
 
 
 def _conventions(study: Study, order: int) -> Table:
-    rows: list[list[Cell]] = []
-    for metric in conventions("loss"):
-        row: list[Cell] = [Stack(metric.TITLE, metric.UNIT)]
-        for method in study.methods:
-            values = by_seed(metric, study.loss(method, order))
-            row.append(mean_and_range(values, DIGITS.get(metric.UNIT, 3), metric.UNIT == "%"))
-        rows.append(row)
+    metrics = conventions("loss")
+
+    def shown(metric: ModuleType, method: str) -> Cell:
+        values = by_seed(metric, study.loss(method, order))
+        return mean_and_range(values, DIGITS.get(metric.UNIT, 3), metric.UNIT == "%")
+
+    names: list[Cell] = [Stack(metric.TITLE, metric.UNIT) for metric in metrics]
+    methods: list[Cell] = [named(study, method, order) for method in study.methods]
+    table = [[shown(metric, method) for method in study.methods] for metric in metrics]
+    head, first, line = ["Convention", *methods], names, "row"
+    if len(methods) > len(metrics):  # the longer side goes down the page
+        head, first, line = ["Method", *names], methods, "column"
+        table = [list(column) for column in zip(*table, strict=True)]
     return Table(
         "The same losses under every convention",
-        ("Convention", *(named(study, method, order) for method in study.methods)),
-        rows,
+        head,
+        [[name, *row] for name, row in zip(first, table, strict=True)],
         "Mean over seeds, under it the least and the largest seed. Published numbers differ in "
-        "the convention as often as in the method: compare only within a row.",
+        f"the convention as often as in the method: compare only within a {line}.",
     )

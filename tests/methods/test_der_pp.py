@@ -73,7 +73,7 @@ def test_the_cross_entropy_is_the_model_s_own(make, offered):
 
 
 def test_what_is_kept_is_what_the_model_said_at_the_end_of_the_phase(learned):
-    columns = learned()._memory.columns
+    columns = learned().memory.columns
     method = learned()
     with torch.no_grad():
         logits = method.model(input_ids=columns["ids"], use_cache=False).logits[:, :-1]
@@ -108,7 +108,7 @@ def test_its_bytes_are_what_it_says(learned):
 
 
 def test_more_logits_than_tokens_are_all_of_them(learned):
-    assert learned(logits=1000)._memory.columns["values"].shape == (8, 15, 320)
+    assert learned(logits=1000).memory.columns["values"].shape == (8, 15, 320)
 
 
 def test_the_terms_are_those_of_the_formula(learned, offered):
@@ -127,7 +127,7 @@ def test_the_terms_are_those_of_the_formula(learned, offered):
     assert torch.allclose(terms["lm"], plain(rows[:2]))
     assert torch.allclose(terms["replay"], 3.0 * plain(rows[4:]))
     logits = method.model(input_ids=rows[2:4], use_cache=False).logits
-    kept = [method._memory.columns[key][batch["logits"]] for key in ("values", "tokens")]
+    kept = [method.memory.columns[key][batch["logits"]] for key in ("values", "tokens")]
     moved = distance(logits, rows[2:4], *kept)
     assert moved > 1e-4
     assert torch.allclose(terms["logits"], 0.25 * moved)
@@ -142,7 +142,7 @@ def test_the_two_draws_are_independent_and_fresh_at_every_step(learned, offered)
     assert len(set(second)) > 1
     for batch in batches:
         drawn = [*batch["logits"].tolist(), *batch["replay"].tolist()]
-        assert torch.equal(batch["input_ids"][2:], method._memory.columns["ids"][drawn])
+        assert torch.equal(batch["input_ids"][2:], method.memory.columns["ids"][drawn])
     # one draw is the same whether the other is made or not
     alone = learned(share=1.0, beta=0.0).curriculum(offered(1))
     assert [tuple(b["logits"].tolist()) for b in alone] == first
@@ -171,7 +171,7 @@ def test_with_alpha_the_logits_of_the_past_move_less(make, learn):
     for alpha in (0.0, 10.0):
         method = make(DerPP, Config(**PLAIN | {"share": 4.0, "alpha": alpha, "beta": 0.0}))
         learn(method, [0])
-        ids = method._memory.columns["ids"]
+        ids = method.memory.columns["ids"]
         with torch.no_grad():
             before = method.model(input_ids=ids, use_cache=False).logits
         learn(method, [1])
@@ -199,7 +199,7 @@ def test_completions_alone_are_held(make, offered):
     method.begin_phase(phase)
     method.end_phase(phase)
     batch = method.curriculum(offered(1))[0]
-    held = method._memory.columns["values"]
+    held = method.memory.columns["values"]
     before = method.loss(batch)["logits"]
     held[:, :7] += 1.0  # what predicts positions 1 … 7, which are prompts
     assert torch.equal(method.loss(batch)["logits"], before)

@@ -364,7 +364,7 @@ def test_a_domain_with_too_few_rows_is_refused_before_anything_is_made(make, off
 
 
 def test_what_must_be_tuned_has_no_default():
-    with pytest.raises(ConfigError, match=r"lacks \['variant', 'threshold', 'examples'\]"):
+    with pytest.raises(ConfigError, match=r"lacks \['threshold', 'examples', 'variant'\]"):
         registry.resolve("inflora", {})
 
 

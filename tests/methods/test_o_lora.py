@@ -51,7 +51,7 @@ NEW = ([[1.0, -1.0], [2.0, 0.0]], [[2.0, 1.0], [0.0, -1.0]])
 
 def terms(config: Config, *, old=OLD, new=NEW) -> dict[str, float]:
     method = OLoRA(Written(old=old, new=new), config, None)
-    method._keep()
+    method.keep()
     return {name: term.item() for name, term in method.loss({}).items() if name != "lm"}
 
 
@@ -81,7 +81,7 @@ def test_a_norm_of_nothing_has_a_gradient_of_nothing():
     # B = 0 in every fresh adapter, where the derivative of ‖B‖ does not exist
     written = Written(old=OLD, new=(NEW[0], [[0.0, 0.0], [0.0, 0.0]]))
     method = OLoRA(written, RELEASED, None)
-    method._keep()
+    method.keep()
     (gradient,) = torch.autograd.grad(
         method.loss({})["norm"], [written.weights["new"]["layer.lora_B.weight"]]
     )

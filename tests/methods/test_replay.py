@@ -125,8 +125,8 @@ def test_after_three_domains_every_row_is_kept_equally_often():
         method = Replay(adapters, Config(capacity=6, share=0.5), Seeds(trial))
         for domain in phases:
             method.end_phase(domain)
-        assert len({tuple(origin) for origin in method._memory.origins}) == 6
-        for index, row in method._memory.origins:
+        assert len({tuple(origin) for origin in method.memory.origins}) == 6
+        for index, row in method.memory.origins:
             kept[index, row] += 1
     error = np.sqrt(0.25 * 0.75 / trials)
     assert np.abs(kept / trials - 0.25).max() < 4 * error
@@ -195,8 +195,8 @@ def fixed(replay):
 def test_every_domain_leaves_the_same_share(fixed, share, quota):
     # of 8 rows a domain; 0.3 of them are 2.4 and 0.1 of them are 0.8
     method = fixed(3, share)
-    assert [index for index, _ in method._memory.origins] == [0] * quota + [1] * quota + [2] * quota
-    assert len({tuple(origin) for origin in method._memory.origins}) == 3 * quota
+    assert [index for index, _ in method.memory.origins] == [0] * quota + [1] * quota + [2] * quota
+    assert len({tuple(origin) for origin in method.memory.origins}) == 3 * quota
     # 4 tokens a row, ids and labels of 8 bytes
     assert method.cost()[1:] == (3 * quota * 4 * 8 * 2, 3 * quota)
 
@@ -237,7 +237,7 @@ def test_the_rows_of_a_fixed_share_are_drawn_equally_often():
         adapters = SimpleNamespace(model=None)
         method = Replay(adapters, Config(memory="fixed_share", share=0.25), Seeds(trial))
         method.end_phase(domain)
-        for _, row in method._memory.origins:
+        for _, row in method.memory.origins:
             kept[row] += 1
     error = np.sqrt(0.25 * 0.75 / trials)
     assert np.abs(kept / trials - 0.25).max() < 4 * error
