@@ -100,6 +100,26 @@ def test_every_suite_that_comes_with_classay_can_be_run():
             registry.resolve(method, config)
 
 
+def test_the_study_of_every_method_stands_on_what_its_search_tries():
+    study, search = (
+        suite.load(registry.suites()[n]) for n in ("every_method", "every_method_search")
+    )
+    everything = {
+        name
+        for name in registry.names("method")
+        if registry.load("method", name).__name__.startswith("classay.")
+    }
+    assert {study.method_of(name) for name in study.methods} == everything
+    for method, names in search.candidates.items():
+        settled = {"method": method, **study.methods[method]}
+        assert settled in [search.methods[name] for name in names], method
+    assert search.evaluation.scored == "validation"
+    assert not set(search.seeds) & set(study.seeds)
+    assert study.training == search.training
+    order = [domain.name for domain in search.stream.domains]
+    assert order != [domain.name for domain in study.stream.domains][: len(order)]
+
+
 def test_every_shipped_suite_of_files_pins_them_or_brings_them_along():
     for path in registry.suites().values():
         for domain in suite.load(path).evaluated():

@@ -128,3 +128,31 @@ def test_the_report_says_what_was_scored(build):
     html = render.render(found, judge(found))
     assert "validation records, cut from train; no hold-out item and no probe was seen" in html
     assert "a search: what is called hold-out here are validation records" in html
+
+
+def test_a_search_is_reported_as_one_and_ranks_no_method(build):
+    from classay.evidence.rerun import judge
+    from classay.reports import render
+
+    found = build()
+    html = " ".join(render.render(found, judge(found)).split())
+    assert "Settings that were tried" in html
+    # the table holds both losses that were worked out above
+    table = html[html.index("Every setting with its validation loss") :]
+    table = table[: table.index("</table>")]
+    assert (table.count("6.2500"), table.count("5.7500")) == (1, 1)
+    assert table.index("5.7500") < table.index("chosen") < table.index("</tbody>")
+    assert table.count("chosen</") == 1
+    assert "Is the instrument sound?" in html
+    assert "retains best" not in html
+    assert "retains best" in render.render(found, judge(found), "run")
+
+
+def test_why_nothing_is_chosen_stands_in_the_report(build):
+    from classay.evidence.rerun import judge
+    from classay.reports import render
+
+    found = build(suite={**SEARCH, "evaluation": {"items_per_domain": 2, "batch_items": 4}})
+    html = render.render(found, judge(found))
+    assert "Nothing is chosen: " in html
+    assert "was scored on the holdout, and settings are chosen on validation records" in html
