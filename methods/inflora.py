@@ -27,8 +27,7 @@ departures  the branches sit where the suite puts adapters, in place of the keys
 choices     H is taken from ``examples`` rows of the domain, once before it is learned and once
             after, charged in seconds; the model before has the branches of earlier domains
             which of M and N is kept changes memory only: P is the same
-            where every row is read and there is no dropout, lora_A depends on the seed through the
-            earlier branches alone
+            lora_A depends on the seed through earlier branches, and rows and dropout that are drawn
 no OFF      with a threshold of 0 nothing is protected, and what is left, a lora_A made of the
             inputs and frozen, is no other method here
 """
