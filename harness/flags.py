@@ -54,11 +54,10 @@ TasksOpt = Annotated[
 
 def suite(name: str, overrides: dict[str, Any]) -> tuple[Suite, Path]:
     """A suite, and the folder that its paths are relative to."""
-    from classay import registry
-    from classay import suite as suites
+    from classay import registry, suite_file
 
     path = registry.suite_path(name)
-    return suites.load(path, overrides), path.parent
+    return suite_file.load(path, overrides), path.parent
 
 
 def overrides(

@@ -8,11 +8,11 @@ import yaml
 torch = pytest.importorskip("torch")
 
 from classay import runner, study
-from classay import suite as suites
 from classay.evidence.instrument import checks
 from classay.prepare import Options, prepare
 from classay.provenance.verify import same_facts
 from classay.records import PhaseRow
+from classay.suite_file import load
 
 pytestmark = [
     pytest.mark.gpu,
@@ -27,7 +27,7 @@ def test_the_same_command_twice_on_a_gpu(suite_file, tiny_base, tmp_path, dtype)
     suite_file.write_text(yaml.safe_dump(raw))
     found = []
     for out, share in (("first", True), ("second", False)):
-        suite = suites.load(suite_file, {"base.path": str(tiny_base), "base.dtype": dtype})
+        suite = load(suite_file, {"base.path": str(tiny_base), "base.dtype": dtype})
         options = Options(suite_file.parent, tmp_path / out, "cuda", 1, 1, share)
         folder = prepare(suite, options)
         runner.execute(folder, options, lambda name, done: None, lambda name, said: None)

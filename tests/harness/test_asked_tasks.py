@@ -10,12 +10,12 @@ import yaml
 pytest.importorskip("torch")
 
 from classay import runner, study
-from classay import suite as suites
 from classay.evidence.rerun import judge
 from classay.prepare import Options, prepare
 from classay.provenance import manifest, verify
 from classay.records import TaskRow
 from classay.reports.sections import tasks
+from classay.suite_file import load
 
 FORM = {
     "task": "words",
@@ -37,7 +37,7 @@ def run(suite_file, tiny_base, tmp_path):
         (place / "words.yaml").write_text(yaml.safe_dump(FORM), "utf-8")
         (place / "words.jsonl").write_text("\n".join(map(json.dumps, DOCS)), "utf-8")
         asked = [{"path": "words.yaml", "domain": "river"}]
-        suite = suites.load(
+        suite = load(
             suite_file,
             {
                 "base.path": str(tiny_base),
@@ -75,7 +75,7 @@ def test_it_is_asked_before_training_and_after_every_phase(run):
 
 
 def test_a_run_without_tasks_says_so(run, suite_file, tiny_base, tmp_path):
-    suite = suites.load(suite_file, {"base.path": str(tiny_base)})
+    suite = load(suite_file, {"base.path": str(tiny_base)})
     folder = prepare(suite, Options(suite_file.parent, tmp_path / "none"))
     none = study.load(folder.path)
     assert "asks no task of lm-evaluation-harness" in str(tasks.build(none, judge(none)))

@@ -7,7 +7,7 @@ import pytest
 
 from classay.errors import LedgerError
 from classay.layout import Cell, RunFolder, write_atomically
-from classay.suite import load
+from classay.suite_file import load
 
 
 def test_a_cell_is_named_after_what_makes_it():

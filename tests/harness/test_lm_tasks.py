@@ -5,8 +5,9 @@ import json
 import pytest
 import yaml
 
-from classay import lm_tasks, suite
+from classay import lm_tasks
 from classay.errors import ConfigError, UnknownName
+from classay.suite_file import load
 
 FORM = {
     "task": "words",
@@ -36,7 +37,7 @@ def write(tmp_path, suite_file):
         )
         lines = docs if isinstance(docs, str) else "\n".join(map(json.dumps, docs))
         (tmp_path / "words.jsonl").write_text(lines, "utf-8")
-        return suite.load(suite_file, {"evaluation.lm_eval": [{"path": "words.yaml", **spec}]})
+        return load(suite_file, {"evaluation.lm_eval": [{"path": "words.yaml", **spec}]})
 
     return written
 
@@ -104,7 +105,7 @@ def test_a_task_twice_and_a_domain_that_is_not_learned_are_refused(write, tmp_pa
     write()
     twice = {"evaluation.lm_eval": [{"path": "words.yaml"}, {"path": "words.yaml"}]}
     with pytest.raises(ConfigError, match=r"has the tasks \['words'\] twice"):
-        lm_tasks.load_all(suite.load(tmp_path / "tiny.yaml", twice), tmp_path)
+        lm_tasks.load_all(load(tmp_path / "tiny.yaml", twice), tmp_path)
     with pytest.raises(ConfigError, match=r"evaluation.lm_eval names the domains \['street'\]"):
         write(domain="street")
 
@@ -123,20 +124,18 @@ def test_the_task_is_part_of_the_identity_and_its_path_is_not(write, tmp_path):
     for name in ("words.yaml", "words.jsonl"):
         (tmp_path / "elsewhere" / name).write_bytes((tmp_path / name).read_bytes())
     write()
-    moved = suite.load(
-        tmp_path / "tiny.yaml", {"evaluation.lm_eval": [{"path": "elsewhere/words.yaml"}]}
-    )
+    moved = load(tmp_path / "tiny.yaml", {"evaluation.lm_eval": [{"path": "elsewhere/words.yaml"}]})
     assert identity(moved) == identity(write())
 
 
 def test_a_task_that_comes_with_classay_is_asked_by_its_name(write, tmp_path, suite_file):
-    asked = suite.load(suite_file, {"evaluation.lm_eval": [{"path": "everyday"}]})
+    asked = load(suite_file, {"evaluation.lm_eval": [{"path": "everyday"}]})
     (task,) = lm_tasks.load_all(asked, tmp_path)
     assert (task.name, len(task.docs)) == ("everyday", 40)
     # the place of the right answer is no hint
     assert sorted({doc["gold"] for doc in task.docs}) == [0, 1, 2, 3]
     assert all(len(set(doc["choices"])) == 4 for doc in task.docs)
-    unknown = suite.load(suite_file, {"evaluation.lm_eval": [{"path": "everday"}]})
+    unknown = load(suite_file, {"evaluation.lm_eval": [{"path": "everday"}]})
     with pytest.raises(UnknownName, match="no task is called 'everday'"):
         lm_tasks.load_all(unknown, tmp_path)
 

@@ -7,7 +7,7 @@ import pytest
 
 from classay import registry
 from classay.errors import ConfigError, UnknownName
-from classay.suite import load
+from classay.suite_file import load
 
 OWED = """
 from dataclasses import dataclass, field

@@ -11,7 +11,7 @@ import yaml
 pytest.importorskip("torch")
 
 from classay import cell as life
-from classay import checkpoint, runner, study, suite
+from classay import checkpoint, runner, study
 from classay.layout import Cell, RunFolder
 from classay.ledger import read
 from classay.mechanism import promises
@@ -19,6 +19,7 @@ from classay.methods.naive_lora import NaiveLoRA
 from classay.prepare import Options, prepare
 from classay.provenance.verify import same_facts
 from classay.records import PhaseRow, ResumeRow
+from classay.suite_file import load
 
 METHODS = {
     "a_gem": {"capacity": 8, "share": 0.5},
@@ -37,7 +38,7 @@ def begun(suite_file, tiny_base, tmp_path):
         path = suite_file.with_name("changed.yaml")
         path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | methods))
         options = Options(suite_file.parent, tmp_path / out, "cpu", 1, 1, False)
-        return prepare(suite.load(path, {"base.path": str(tiny_base)}), options), options
+        return prepare(load(path, {"base.path": str(tiny_base)}), options), options
 
     return made
 

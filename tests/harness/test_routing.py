@@ -10,7 +10,7 @@ import yaml
 pytest.importorskip("torch")
 
 from classay import cli, registry, runner, study
-from classay import suite as suites
+from classay import suite_file as suites
 from classay.errors import UnknownName
 from classay.evidence.rerun import judge
 from classay.plan import plan
@@ -22,6 +22,7 @@ from classay.registry import check
 from classay.reports.render import render
 from classay.reports.sections import routing
 from classay.stream import load
+from classay.suite import Suite
 
 TITLES = {
     "oracle": "Oracle",
@@ -250,7 +251,7 @@ def test_a_router_of_another_package_is_listed_runs_and_is_reported(run, plugged
     # its use of the base alone is counted: 3 domains × (6 items + 3 probes of 4 choices) × 24
     plain = found.suite.model_dump()
     plain["evaluation"]["routers"] = ["likelihood"]
-    without = suites.Suite.model_validate(plain)
+    without = Suite.model_validate(plain)
     cost = [plan(suite, None, 15.0).methods[0].tokens_evaluated for suite in (found.suite, without)]
     assert cost[0] - cost[1] == 3 * (6 + 3 * 4) * 24
 
@@ -258,6 +259,6 @@ def test_a_router_of_another_package_is_listed_runs_and_is_reported(run, plugged
 def test_a_router_that_nobody_knows_is_refused_before_any_work(suite_file):
     plain = yaml.safe_load(suite_file.read_text())
     plain.setdefault("evaluation", {})["routers"] = ["orakle"]
-    suite = suites.Suite.model_validate(plain)
+    suite = Suite.model_validate(plain)
     with pytest.raises(UnknownName, match=r"no router is called 'orakle'. Did you mean 'oracle'\?"):
         check(suite)

@@ -17,7 +17,6 @@ import yaml
 pytest.importorskip("torch")
 
 from classay import circumstances, methods, registry, runner, study
-from classay import suite as suites
 from classay.ending import finish
 from classay.errors import ConfigError, LedgerError, StreamError
 from classay.evidence.instrument import checks
@@ -28,6 +27,7 @@ from classay.prepare import Options, prepare
 from classay.provenance import manifest
 from classay.provenance.verify import same_facts, verify
 from classay.records import SCHEMA, EvalRow, PhaseRow, ResumeRow, StepRow
+from classay.suite_file import load
 
 FAULTS = '''
 """Methods that fail on purpose.
@@ -99,7 +99,7 @@ def run(suite_file, tiny_base, tmp_path):
         if changes:
             path = suite_file.with_name("changed.yaml")
             path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | changes))
-        suite = suites.load(path, {"base.path": str(tiny_base)})
+        suite = load(path, {"base.path": str(tiny_base)})
         options = Options(suite_file.parent, tmp_path / out, "cpu", jobs, 1, share)
         folder = prepare(suite, options)
         said: dict[str, str] = {}
@@ -619,7 +619,7 @@ def test_a_base_that_moved_is_found_where_it_is_now(run, suite_file, tiny_base, 
     first, _ = run(methods={"frozen": {}})
     moved = tmp_path / "moved"
     shutil.copytree(tiny_base, moved)
-    suite = suites.load(suite_file.with_name("changed.yaml"), {"base.path": str(moved)})
+    suite = load(suite_file.with_name("changed.yaml"), {"base.path": str(moved)})
     folder = prepare(suite, Options(suite_file.parent, tmp_path / "runs"))
     assert folder.path == first.folder.path
     assert folder.read()[0]["base"] == str(moved)
@@ -629,7 +629,7 @@ def test_a_base_that_moved_is_found_where_it_is_now(run, suite_file, tiny_base, 
     ("device", "words"), [("gpu", "cpu, cuda or cuda:N was needed"), ("cuda:99", "sees")]
 )
 def test_a_device_that_is_not_there_is_refused_before_any_work(suite_file, tmp_path, device, words):
-    suite = suites.load(suite_file, {"base.path": "nowhere"})
+    suite = load(suite_file, {"base.path": "nowhere"})
     with pytest.raises(ConfigError, match=words):
         prepare(suite, Options(suite_file.parent, tmp_path / "runs", device))
     assert not (tmp_path / "runs").exists()

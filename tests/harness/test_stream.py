@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import yaml
 
-from classay import sources, stream, suite
+from classay import sources, stream
 from classay.errors import StreamError
 from classay.packing import Batch, Items
 from classay.seeding import Seeds
 from classay.sources import Record
 from classay.stream import Stream, Tokens, offered_digest
+from classay.suite_file import load
 
 EOS = 2
 
@@ -26,7 +27,7 @@ class Characters:
 
 @pytest.fixture
 def plan(suite_file):
-    return suite.load(suite_file, {"stream.validation_share": 0.25})
+    return load(suite_file, {"stream.validation_share": 0.25})
 
 
 @pytest.fixture
@@ -232,9 +233,7 @@ def test_the_order_of_the_records_does_not_decide_who_is_held_out(plan, records,
 
 @pytest.mark.parametrize(("share", "held"), [(0, 0), (1, 40)])
 def test_none_or_all_can_be_held_out(suite_file, records, share, held):
-    plan = suite.load(
-        suite_file, {"stream.validation_share": share, "evaluation.items_per_domain": 99}
-    )
+    plan = load(suite_file, {"stream.validation_share": share, "evaluation.items_per_domain": 99})
     if held:
         with pytest.raises(StreamError, match=r"its 0 train records give 0 tokens"):
             stream.build(plan, records, Characters())
@@ -300,7 +299,7 @@ def test_a_stream_with_nothing_to_validate_or_to_ask_is_read_back_too(
     suite_file, records, tmp_path
 ):
     changes = {"stream.validation_share": 0, "evaluation.probes_per_domain": 0}
-    built = stream.build(suite.load(suite_file, changes), records, Characters())
+    built = stream.build(load(suite_file, changes), records, Characters())
     stream.save(built, tmp_path / "stream")
     ours = stream.load(tmp_path / "stream")
     assert ours.domains["river"].validation.ids.shape == (0, 0)
@@ -320,7 +319,7 @@ def test_the_order_of_the_suite_is_kept_on_disk_whatever_its_alphabet(suite_file
     raw = yaml.safe_load(suite_file.read_text("utf-8"))
     raw["stream"]["domains"].reverse()
     suite_file.write_text(yaml.safe_dump(raw), "utf-8")
-    plan = suite.load(suite_file)
+    plan = load(suite_file)
     parts = [sources.load(domain, suite_file.parent) for domain in plan.evaluated()]
     stream.save(stream.build(plan, parts, Characters()), tmp_path / "stream")
     assert list(stream.load(tmp_path / "stream").domains) == ["clock", "oven", "river", "street"]

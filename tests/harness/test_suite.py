@@ -4,8 +4,10 @@ import re
 import pytest
 import yaml
 
-from classay import registry, suite
+from classay import registry
 from classay.errors import ConfigError
+from classay.suite import BaseSpec, Splits
+from classay.suite_file import load
 
 CONTENT = {
     "base": "b" * 64,
@@ -25,7 +27,7 @@ def raw(suite_file):
 def loaded(suite_file):
     def loaded(mapping, overrides=None):
         suite_file.write_text(yaml.safe_dump(mapping), "utf-8")
-        return suite.load(suite_file, overrides)
+        return load(suite_file, overrides)
 
     return loaded
 
@@ -52,12 +54,10 @@ def test_what_a_file_leaves_out_is_filled_in(raw, loaded):
     raw["training"]["tokens_per_domain"] = 4 * 128
     ours = loaded(raw)
     assert ours.stream.block == 128
-    assert ours.base == suite.BaseSpec()
+    assert ours.base == BaseSpec()
     assert (ours.adapter.rank, ours.adapter.alpha, ours.adapter.targets) == (8, 16, "all-linear")
     assert (ours.statistics.retention, ours.statistics.margin) == ("drift_prior_vs_own", 5.0)
-    assert ours.stream.domains[0].splits == suite.Splits(
-        train="train", holdout="holdout", probe="probe"
-    )
+    assert ours.stream.domains[0].splits == Splits(train="train", holdout="holdout", probe="probe")
     assert ours.all_orders() == [["river", "oven", "clock"]]
     assert [domain.name for domain in ours.evaluated()] == ["river", "oven", "clock", "street"]
 
@@ -93,7 +93,7 @@ def test_every_suite_that_comes_with_classay_can_be_run():
     shipped = registry.suites()
     assert {"demonstration", "five_domains_small"} <= set(shipped)
     for name, path in shipped.items():
-        ours = suite.load(path)
+        ours = load(path)
         assert ours.name == name
         assert ours.steps > 0
         for method, config in ours.methods.items():
@@ -101,9 +101,7 @@ def test_every_suite_that_comes_with_classay_can_be_run():
 
 
 def test_the_study_of_every_method_stands_on_what_its_search_tries():
-    study, search = (
-        suite.load(registry.suites()[n]) for n in ("every_method", "every_method_search")
-    )
+    study, search = (load(registry.suites()[n]) for n in ("every_method", "every_method_search"))
     everything = {
         name
         for name in registry.names("method")
@@ -122,7 +120,7 @@ def test_the_study_of_every_method_stands_on_what_its_search_tries():
 
 def test_every_shipped_suite_of_files_pins_them_or_brings_them_along():
     for path in registry.suites().values():
-        for domain in suite.load(path).evaluated():
+        for domain in load(path).evaluated():
             if domain.source.kind != "jsonl":
                 continue
             assert domain.source.sha256 or (path.parent / domain.source.path).is_file()
@@ -429,23 +427,23 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, says):
     path = tmp_path / "wrong.yaml"
     path.write_text(text, "utf-8")
     with pytest.raises(ConfigError, match=rf"wrong\.yaml {says}"):
-        suite.load(path)
+        load(path)
 
 
 def test_a_suite_cannot_run_code(tmp_path):
     marker, path = tmp_path / "ran", tmp_path / "wrong.yaml"
     path.write_text(f"title: !!python/object/apply:pathlib.Path.touch ['{marker}']\n", "utf-8")
     with pytest.raises(ConfigError, match=r"is not YAML: .*constructor for the tag"):
-        suite.load(path)
+        load(path)
     assert not marker.exists()
 
 
 def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml cannot be read .*\n.*`classay list suites`"):
-        suite.load(tmp_path / "none.yaml")
+        load(tmp_path / "none.yaml")
     (tmp_path / "latin.yaml").write_bytes("title: Flüsse".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.yaml cannot be read"):
-        suite.load(tmp_path / "latin.yaml")
+        load(tmp_path / "latin.yaml")
 
 
 def test_a_loaded_suite_cannot_be_changed(raw, loaded):

@@ -7,8 +7,9 @@ from itertools import combinations
 
 import pytest
 
-from classay import registry, scans, sources, suite
+from classay import registry, scans, sources
 from classay.records import digest
+from classay.suite_file import load
 from classay.world import GENERAL, SEED
 from classay.world.facts import facts, general_facts
 from classay.world.professions import PROFESSIONS
@@ -107,7 +108,7 @@ def test_no_two_domains_share_a_name_and_no_two_attributes_a_value():
 
 
 def test_the_quickstart_suite_passes_the_scans_with_nothing_shared():
-    loaded = suite.load(registry.suites()["quickstart"])
+    loaded = load(registry.suites()["quickstart"])
     parts = sources.load_all(loaded, registry.suites()["quickstart"].parent)
     assert [row.largest for row in scans.overlap(parts, loaded.stream)] == [0.0] * 6
     assert [(row.own, row.others) for row in scans.leak(parts, loaded.stream)] == [(0, 0)] * 6
