@@ -13,6 +13,7 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "USE_HUB_KERNELS": "NO",  # no kernel is fetched from a hub behind our back
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TQDM_DISABLE": "1",  # the last thing that a failed cell says must be why
     # children start with -c, which puts the working directory first on sys.path; in a checkout of
     # classay that hides Hugging Face's ``kernels`` behind ours
     "PYTHONSAFEPATH": "1",

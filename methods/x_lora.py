@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TEXT = ("input_ids", "attention_mask")  # the first parameters of a causal model of transformers
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """What the classifier is fitted on, and for how long."""
@@ -99,13 +102,14 @@ class XLoRA(Trained):
         shape = (len(bias), *([1] * (hidden.ndim - 1)), bias.shape[1])
         return ((scores + bias.view(shape)) / self.config.temperature).softmax(-1)
 
-    def _look(self, module: Any, arguments: Any, named: dict[str, Any]) -> None:
+    def _look(self, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """The first pass."""
         import torch
 
         if not self._composed:
             return
-        asked = {k: named[k] for k in ("input_ids", "attention_mask") if k in named}
+        given = dict(zip(TEXT, arguments, strict=False)) | named
+        asked = {key: given[key] for key in TEXT if key in given}
         with self.mixture.silent(), torch.no_grad():
             # without the output layer, which is the dearest product of a small model
             hidden = self.model.base_model(**asked, use_cache=False).last_hidden_state

@@ -185,12 +185,16 @@ def test_learning_lowers_the_loss_on_what_is_offered(bench, name):
 
 
 @every_example
-def test_answering_leaves_no_trace(bench, name):
+def test_answering_leaves_no_trace_and_is_the_same_however_the_model_is_called(bench, name):
     learned = bench(name).learn()
     before, active = weights(learned), (learned.adapters.active, learned.adapters.beside)
+    ids = offered(0).batches[0]["input_ids"]
+    learned.base.model.eval()
     for domain in (*DOMAINS, "unheard_of", None):
         with learned.method.answering(domain), torch.inference_mode():
-            learned.base.model(input_ids=offered(0).batches[0]["input_ids"], use_cache=False)
+            named = learned.base.model(input_ids=ids, use_cache=False).logits
+            bare = learned.base.model(ids).logits  # as lm-eval calls it
+        assert torch.equal(named, bare)
     assert (learned.adapters.active, learned.adapters.beside) == active
     assert equal(before, weights(learned))
     assert all(parameter.requires_grad for parameter in learned.method.parameters())
