@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classay.errors import ConfigError
 from classay.evidence.rerun import Judged, accepted, judge
 from classay.layout import write_atomically
 from classay.provenance import manifest
@@ -40,7 +41,15 @@ def finish(study: Study) -> End:
 
 
 def report(study: Study, profile: str | None, output: Path | None) -> Path:
-    """Write a run's report anew, in the run's folder unless ``output`` says where else."""
+    """Write a run's report anew, in the run's folder unless ``output`` says where else.
+
+    raises  ConfigError   for an excerpt that would take the place of the run's own report
+    """
+    if study.left_out and output is None:
+        raise ConfigError(
+            f"a report on {len(study.methods)} methods, without {len(study.left_out)} others, is "
+            f"not the report of the run.\n  Say where to write it: --output FILE."
+        )
     path = output or study.folder.report
     write_atomically(path, render.render(study, judge(study), profile).encode())
     return path

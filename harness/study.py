@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classay import registry
-from classay.errors import ConfigError, StreamMismatch
+from classay.errors import ConfigError, StreamMismatch, UnknownName
 from classay.layout import RunFolder, cells
 from classay.ledger import read
 from classay.recorded import CellRecord, recorded
@@ -60,6 +60,7 @@ class Study:
     suite: Suite
     cells: tuple[CellRecord, ...]
     redrawn: tuple[CellRecord, ...] = ()  # FROZEN under other draws; in no table of the methods
+    left_out: tuple[str, ...] = ()  # methods of the run that an excerpt is without
 
     def __post_init__(self) -> None:
         begun = [record for record in self.records if record.of(CellRow)]
@@ -96,6 +97,22 @@ class Study:
     def competitors(self) -> list[str]:
         """Methods that are not bounds."""
         return [method for method in self.methods if method not in self.bounds]
+
+    def only(self, methods: Sequence[str]) -> Study:
+        """An excerpt: the same run, of which only these methods are looked at.
+
+        raises  UnknownName   when the run has no such method
+        """
+        for name in methods:
+            if name not in self.methods:
+                raise UnknownName("method", name, self.methods, "Ask for methods of this run.")
+        kept = {name: self.suite.methods[name] for name in self.methods if name in methods}
+        return replace(
+            self,
+            suite=self.suite.model_copy(update={"methods": kept, "candidates": {}}),
+            cells=tuple(record for record in self.cells if record.cell.method in kept),
+            left_out=tuple(name for name in self.methods if name not in kept),
+        )
 
     def runs(self, method: str, order: int = 0) -> list[CellRecord]:
         """A method's cells that are done, in the order of the seeds."""

@@ -35,6 +35,24 @@ def orders(study: Study) -> Iterator[tuple[int, list[Block]]]:
         yield order, [Heading(f"Order {order + 1}: {' → '.join(domains)}")] if several else []
 
 
+def upright(
+    rows: tuple[str, Sequence[Cell]],
+    columns: tuple[str, Sequence[Cell]],
+    table: Sequence[Sequence[Cell]],
+) -> tuple[list[Cell], list[list[Cell]]]:
+    """A table whose longer side goes down the page.
+
+    rows, columns  what each of that side is, and their heads
+    table          (rows, columns)
+    returns        its header and its body; turned over where there are more columns than rows
+    """
+    (kind, heads), (_, names) = rows, columns
+    if len(names) > len(heads):
+        (kind, heads), (_, names) = columns, rows
+        table = list(zip(*table, strict=True))
+    return [kind, *names], [[head, *cells] for head, cells in zip(heads, table, strict=True)]
+
+
 def not_estimable(runs: int) -> str:
     """What is printed for a statistic that is undefined on this many runs."""
     return f"not estimable (n = {runs})"

@@ -67,8 +67,8 @@ def page(cover: Cover, profile: str, *evidence: Any) -> str:
     if (size := len(html.encode())) > LARGEST:
         raise ClassayError(
             f"the report is {size:,} bytes and may have {LARGEST:,}.\n"
-            f"  A browser must open it without waiting. Report fewer methods, seeds or orders in "
-            f"one run, or take sections out of the profile."
+            f"  A browser must open it without waiting. Report fewer methods with --methods, or "
+            f"take sections out of the profile."
         )
     return html
 
@@ -98,7 +98,12 @@ def _of_a_run(study: Study) -> Cover:
     random = "demonstration: random weights; says nothing about any method"
     search = "a search: what is called hold-out here are validation records, cut from train"
     searching = suite.evaluation.scored == "validation"
-    banners = [*([random] if suite.base.demonstration else []), *([search] if searching else [])]
+    without = f"an excerpt, without {len(study.left_out)} other methods of this run"
+    banners = [
+        *([without] if study.left_out else []),
+        *([random] if suite.base.demonstration else []),
+        *([search] if searching else []),
+    ]
     return Cover(
         suite.title,
         " · ".join(facts),

@@ -23,7 +23,6 @@ def traces(
     panels: Mapping[str, Sequence[Envelope]],
     ends: Sequence[int],
     *,
-    buckets: int = BUCKETS,
     name: str,
     title: str,
     description: str,
@@ -32,7 +31,6 @@ def traces(
 
     panels   name of a number -> its envelope in every phase
     ends     the step at which each phase ends, a thin line
-    buckets  points of a curve at the most
     name     prefix of every id, another for every figure of a page
     returns  an ``<svg>`` element
     """
@@ -55,7 +53,7 @@ def traces(
                     plot / height,
                 )
             )
-            _panel(axes, number, phases, ends, left, buckets)
+            _panel(axes, number, phases, ends, left)
             if i + COLUMNS >= len(panels):
                 _phases(axes, ends)
         return element(figure, name, title, description)
@@ -82,11 +80,10 @@ def _panel(
     phases: Sequence[Envelope],
     ends: Sequence[int],
     left: float,
-    buckets: int,
 ) -> None:
     promised, middle = phases[0].promised, anchor(phases[0].promised)
     zero = middle or 0.0
-    most = max(1, buckets // len(phases))
+    most = max(1, BUCKETS // len(phases))
     parts = [thin(phase, most) for phase in phases]
     steps, least, greatest = (list(chain.from_iterable(part)) for part in zip(*parts, strict=True))
     least, greatest = [v - zero for v in least], [v - zero for v in greatest]

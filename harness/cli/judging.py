@@ -75,6 +75,9 @@ def report(
             "--profile", help="Which sections, in which order: run, comparison or search."
         ),
     ] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", help="Report on these alone: a,b,c.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="Where to write it; report.html in the run.")
     ] = None,
@@ -82,7 +85,10 @@ def report(
     """Write a run's report: one HTML file that needs nothing else."""
     from classay import ending
 
-    print(ending.report(open_run(folder), profile, output))
+    study = open_run(folder)
+    if methods is not None:
+        study = study.only(methods.split(","))
+    print(ending.report(study, profile, output))
 
 
 @app.command()

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from classay import registry
 from classay.records import BASE_ALONE, RouteRow
-from classay.reports.blocks import Cell, Details, Table, number
+from classay.reports.blocks import Cell, Details, Paragraph, Table, number
 from classay.study import Study
 
 Sent = Mapping[str, int]  # domain of the adapter -> how many
 
 
-def confusion(study: Study, method: str, order: int) -> Details:
-    """The confusion of every router, all seeds together: of items, then of probes if any."""
+def confusions(study: Study, methods: Sequence[str], order: int) -> list[Details]:
+    """The confusion of every router, a method at a time, all seeds together.
+
+    choices  a router that looks at the base alone sends the same for every method: a table that
+             equals the first method's is named and not shown again
+    """
+    found = {method: _tables(study, method, order) for method in methods}
+    first = methods[0]
+    blocks = []
+    for method, tables in found.items():
+        again = [t for t in tables if method != first and t in found[first]]
+        own: list[Table | Paragraph] = [table for table in tables if table not in again]
+        if again:
+            said = "; ".join(table.caption for table in again)
+            own.append(Paragraph(f"As under {first}: {said}."))
+        blocks.append(
+            Details(f"{method}: which adapters items and probes were sent to, all seeds", own)
+        )
+    return blocks
+
+
+def _tables(study: Study, method: str, order: int) -> list[Table]:
+    """Of items, then of probes if any."""
     rows = [row for run in study.routes(method, order) for row in run]
     tables = []
     for kind, sent in (("items", _items), ("probes", _probes)):
@@ -23,7 +44,7 @@ def confusion(study: Study, method: str, order: int) -> Details:
             if any(sum(counts.values()) for _, counts in found):
                 title = registry.load("router", router).TITLE
                 tables.append(_table(title, kind, found, study.orders[order]))
-    return Details(f"{method}: which adapters items and probes were sent to, all seeds", tables)
+    return tables
 
 
 def _items(row: RouteRow) -> Sent:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from classay import registry
 from classay.mechanism import Envelope, envelopes, phase_ends
 from classay.reports import traces
-from classay.reports.blocks import Cell, Figure, Number, Stack, Table, number
+from classay.reports.blocks import Block, Cell, Figure, Number, Paragraph, Stack, Table, number
 from classay.reports.readings import completeness
 from classay.study import Study
 
@@ -15,18 +15,28 @@ FEW = 6  # methods
 DIGITS = {True: 9, False: 4}  # promises are about rounding; what is only shown is not
 
 
-def traced(study: Study, order: int) -> list[Figure]:
-    """A figure for every method that records what its mechanism was."""
+def traced(study: Study, order: int) -> list[Block]:
+    """A figure for every method that records what its mechanism was.
+
+    choices  of more than ``FEW`` such methods only the first name of each is drawn, so that the
+             page opens as fast as one of few; which are not is said
+    """
     found = {method: envelopes(study, method, order) for method in study.methods}
     drawn = {method: kept for method, kept in found.items() if kept}
-    # a page of many figures has to open as fast as one of few
-    buckets = traces.BUCKETS if len(drawn) <= FEW else traces.BUCKETS // 3
-    return [_figure(study, order, method, kept, buckets) for method, kept in drawn.items()]
+    firsts = {study.suite.method_of(method): method for method in reversed(drawn)}.values()
+    shown = [method for method in drawn if len(drawn) <= FEW or method in firsts]
+    blocks: list[Block] = [_figure(study, order, method, drawn[method]) for method in shown]
+    if rest := [method for method in drawn if method not in shown]:
+        blocks.append(
+            Paragraph(
+                f"Of each method the first is drawn. classay report RUN --methods NAMES --output "
+                f"FILE draws the others: {', '.join(rest)}."
+            )
+        )
+    return blocks
 
 
-def _figure(
-    study: Study, order: int, method: str, found: Sequence[Envelope], buckets: int
-) -> Figure:
+def _figure(study: Study, order: int, method: str, found: Sequence[Envelope]) -> Figure:
     panels = {name: [e for e in found if e.name == name] for name in (e.name for e in found)}
     missing = completeness(study, method, order)
     title = f"{method}: its mechanism over the stream" + (f", {missing}" if missing else "")
@@ -42,7 +52,6 @@ def _figure(
     svg = traces.traces(
         panels,
         phase_ends(study, method, order),
-        buckets=buckets,
         name=f"traces-{order}-{study.methods.index(method)}",
         title=title,
         description=description,

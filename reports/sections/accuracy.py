@@ -7,16 +7,13 @@ import numpy as np
 from classay.evidence.rerun import Judged
 from classay.recorded import CellRecord
 from classay.records import AnswerRow
-from classay.reports.blocks import Block, Cell, Paragraph, Stack, Table, shown
+from classay.reports.blocks import Block, Cell, Paragraph, Table, shown
 from classay.reports.readings import (
-    DIGITS,
-    by_seed,
-    conventions,
-    mean_and_range,
     named,
     orders,
     right_of,
 )
+from classay.reports.sections._conventions import every_convention
 from classay.study import Study
 
 TITLE = "Accuracy"
@@ -49,7 +46,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
             *heading,
             _pooled(study, order, just_learned=True),
             _pooled(study, order, just_learned=False),
-            _conventions(study, order),
+            _under_every_convention(study, order),
         ]
     return blocks
 
@@ -82,18 +79,7 @@ def _share(study: Study, run: CellRecord, order: int, just_learned: bool) -> Cel
     return right_of(right, asked, study.suite.statistics.level)
 
 
-def _conventions(study: Study, order: int) -> Table:
-    rows: list[list[Cell]] = []
+def _under_every_convention(study: Study, order: int) -> Table:
     points = {method: 100 * study.accuracy(method, order) for method in study.methods}
-    for metric in conventions("score"):
-        row: list[Cell] = [Stack(metric.TITLE, metric.UNIT)]
-        for method in study.methods:
-            values = by_seed(metric, points[method])
-            row.append(mean_and_range(values, DIGITS.get(metric.UNIT, 3), False))
-        rows.append(row)
-    return Table(
-        "The same answers under every convention",
-        ("Convention", *(named(study, method, order) for method in study.methods)),
-        rows,
-        "Points are percentage points. Mean over seeds, under it the least and the largest seed.",
-    )
+    note = "Points are percentage points. "
+    return every_convention(study, order, "answers", "score", points, note)

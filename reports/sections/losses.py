@@ -10,6 +10,7 @@ from classay.reports.readings import completeness, labelled, orders, seeds
 from classay.study import Floats, Study
 
 TITLE = "Losses"
+EVERY_SEED = 12  # methods; of more the page would be slow to open
 
 
 def build(study: Study, judged: Judged) -> list[Block]:
@@ -34,11 +35,17 @@ def build(study: Study, judged: Judged) -> list[Block]:
             gap = completeness(study, method, order)
             label = f"{labelled(study, method)}, mean over seeds, {gap or f'n = {len(losses)}'}"
             blocks.append(_matrix(study, label, losses.mean(axis=0), ends, order))
-            each = [
-                _matrix(study, f"{method}, seed {seed}", matrix, ends, order)
-                for seed, matrix in zip(seeds(study, method, order), losses, strict=True)
-            ]
-            blocks.append(Details(f"{method}: every seed", each))
+            if len(study.methods) <= EVERY_SEED:
+                each = [
+                    _matrix(study, f"{method}, seed {seed}", matrix, ends, order)
+                    for seed, matrix in zip(seeds(study, method, order), losses, strict=True)
+                ]
+                blocks.append(Details(f"{method}: every seed", each))
+    if len(study.methods) > EVERY_SEED:
+        said = f"Of more than {EVERY_SEED} methods the matrices of single seeds are not shown. "
+        blocks.append(
+            Paragraph(said + "classay report RUN --methods NAMES --output FILE has them.")
+        )
     return blocks
 
 

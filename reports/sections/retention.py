@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from classay import registry
 from classay.evidence.rerun import Judged
 from classay.reports import charts
@@ -12,19 +10,16 @@ from classay.reports.blocks import (
     Cell,
     Figure,
     Paragraph,
-    Stack,
     Table,
     number,
 )
 from classay.reports.readings import (
     DIGITS,
-    by_seed,
-    conventions,
     labelled,
-    mean_and_range,
     named,
     orders,
 )
+from classay.reports.sections._conventions import every_convention
 from classay.reports.sections._overlap import drift_of, ranges, ranked
 from classay.study import Study
 
@@ -40,7 +35,9 @@ def build(study: Study, judged: Judged) -> list[Block]:
         )
     ]
     for order, heading in orders(study):
-        blocks += [*heading, _figure(study, order), _conventions(study, order)]
+        losses = {method: study.loss(method, order) for method in study.methods}
+        under = every_convention(study, order, "losses", "loss", losses, "")
+        blocks += [*heading, _figure(study, order), under]
         if len(study.competitors) > 1:
             blocks.append(ranges(study, order))
     return blocks
@@ -79,26 +76,3 @@ def _figure(study: Study, order: int) -> Figure:
     )
     header = ("Method", *(f"Seed {seed}" for seed in study.suite.seeds))
     return Figure(title, description, svg, Table(f"{title} ({metric.UNIT})", header, rows))
-
-
-def _conventions(study: Study, order: int) -> Table:
-    metrics = conventions("loss")
-
-    def shown(metric: ModuleType, method: str) -> Cell:
-        values = by_seed(metric, study.loss(method, order))
-        return mean_and_range(values, DIGITS.get(metric.UNIT, 3), metric.UNIT == "%")
-
-    names: list[Cell] = [Stack(metric.TITLE, metric.UNIT) for metric in metrics]
-    methods: list[Cell] = [named(study, method, order) for method in study.methods]
-    table = [[shown(metric, method) for method in study.methods] for metric in metrics]
-    head, first, line = ["Convention", *methods], names, "row"
-    if len(methods) > len(metrics):  # the longer side goes down the page
-        head, first, line = ["Method", *names], methods, "column"
-        table = [list(column) for column in zip(*table, strict=True)]
-    return Table(
-        "The same losses under every convention",
-        head,
-        [[name, *row] for name, row in zip(first, table, strict=True)],
-        "Mean over seeds, under it the least and the largest seed. Published numbers differ in "
-        f"the convention as often as in the method: compare only within a {line}.",
-    )

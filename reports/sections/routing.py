@@ -8,8 +8,8 @@ from classay import registry
 from classay.evidence.rerun import Judged
 from classay.records import RouteRow
 from classay.reports.blocks import Block, Cell, Code, Paragraph, Stack, Table, number
-from classay.reports.readings import mean_and_range, named, orders
-from classay.reports.sections._confusion import confusion
+from classay.reports.readings import mean_and_range, named, orders, upright
+from classay.reports.sections._confusion import confusions
 from classay.reports.sections._margins import margins
 from classay.reports.sections._routed_answers import routed_answers
 from classay.study import Study
@@ -26,7 +26,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
             blocks += [*heading, _losses(study, routed, order)]
             blocks.append(routed_answers(study, routed, order))
             blocks += margins(study, routed, order)
-            blocks += [confusion(study, method, order) for method in routed]
+            blocks += confusions(study, routed, order)
     if not blocks:
         return [
             Paragraph(
@@ -49,16 +49,22 @@ def _routers(study: Study) -> list[ModuleType]:
 
 
 def _losses(study: Study, methods: list[str], order: int) -> Table:
-    rows: list[list[Cell]] = []
-    for name in study.suite.evaluation.routers:
-        row: list[Cell] = [Stack(registry.load("router", name).TITLE, Code(name).text)]
-        for method in methods:
-            values = [_loss(rows_, name) for rows_ in study.routes(method, order) if rows_]
-            row.append(mean_and_range(values, 3, sign=False))
-        rows.append([*row, _kept(study, methods, order, name)])
+    names = study.suite.evaluation.routers
+
+    def shown(router: str, method: str) -> Cell:
+        values = [_loss(found, router) for found in study.routes(method, order) if found]
+        return mean_and_range(values, 3, sign=False)
+
+    routers: list[Cell] = [Stack(registry.load("router", n).TITLE, Code(n).text) for n in names]
+    heads: list[Cell] = [*(named(study, method, order) for method in methods), "Bytes kept"]
+    table = [
+        [*(shown(name, method) for method in methods), _kept(study, methods, order, name)]
+        for name in names
+    ]
+    header, rows = upright(("Router", routers), ("Method", heads), table)
     return Table(
         "Mean hold-out loss over domains at the end, under each router (nats/token)",
-        ("Router", *(named(study, method, order) for method in methods), "Bytes kept"),
+        header,
         rows,
         "Mean over seeds, under it the least and the largest seed. Bytes kept are what the router "
         "keeps of the training text of all domains, beside the adapters.",

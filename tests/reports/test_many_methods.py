@@ -4,13 +4,14 @@ import re
 
 import pytest
 
+from classay import ending
+from classay.errors import ConfigError, UnknownName
 from classay.evidence.rerun import judge
-from classay.mechanism import Envelope
-from classay.reports.blocks import Figure, Table
+from classay.reports.blocks import Details, Figure, Paragraph, Table
 from classay.reports.plane import SHAPES, plane
 from classay.reports.render import LARGEST, render
-from classay.reports.sections import learned_and_kept, mechanism, retention
-from classay.reports.traces import BUCKETS, traces
+from classay.reports.sections import learned_and_kept, losses, mechanism, retention
+from classay.reports.svg import OFTEN
 
 NAIVE = {"method": "naive_lora"}
 
@@ -99,8 +100,8 @@ def test_methods_beyond_the_shapes_have_numbers_and_none_is_left_out():
     for i in range(len(SHAPES) + 1):
         assert f">{i + 1} method {i}</text>" in many
         assert re.search(rf">{i + 1}</text>", many), i
-    seeds = r"<use [^>]*fill: var\(--accent\)"
-    assert len(re.findall(seeds, many)) == 2 * (len(SHAPES) + 1)
+    mark = re.search(r"\.(one-s\d+)\{[^}]*fill: var\(--accent\)", many)[1]
+    assert len(re.findall(rf'<use [^>]*class="{mark}"', many)) == 2 * (len(SHAPES) + 1)
 
 
 def test_every_method_of_a_large_run_is_on_the_plane(build):
@@ -109,27 +110,65 @@ def test_every_method_of_a_large_run_is_on_the_plane(build):
     assert {first(row[0]) for row in figure.table.rows} == set(named(15))
 
 
-def test_many_traces_have_fewer_points_and_lose_none_of_the_range(build, mixing):
-    crma = {f"crma_{i}": {"method": "crma", "preset": "strong"} for i in range(7)}
-    study = mixing(build({"methods": crma}))
-    drawn = [b for b in mechanism.build(study, judge(study)) if isinstance(b, Figure)]
-    assert len(drawn) == 7
+def drawn_and_said(study):
+    found = mechanism.build(study, judge(study))
+    figures = [b.title.split(":")[0] for b in found if isinstance(b, Figure)]
+    said = [b.text for b in found if isinstance(b, Paragraph) and "the first is drawn" in b.text]
+    return figures, said
 
 
-@pytest.mark.parametrize("buckets", [BUCKETS, BUCKETS // 3])
-def test_a_curve_has_at_most_so_many_points(buckets):
-    values = [i % 7 / 7 for i in range(1000)]
-    found = Envelope("n", None, 0, [*range(1000)], values, [v + 1 for v in values], 1000, 0)
-    svg = traces(
-        {"n": [found]},
-        [1000],
-        buckets=buckets,
-        name="one",
-        title="t",
-        description="d",
+def test_of_many_traces_the_first_of_each_method_is_drawn_and_the_rest_are_named(build, mixing):
+    crma = {f"crma_{i}": {"method": "crma", "preset": "strong"} for i in range(6)}
+    assert drawn_and_said(mixing(build({"methods": crma}))) == (list(crma), [])
+    study = mixing(build({"methods": {**crma, "crma_of_another": NAIVE}}))
+    figures, (said,) = drawn_and_said(study)
+    assert figures == ["crma_0", "crma_of_another"]
+    assert said.endswith("draws the others: crma_1, crma_2, crma_3, crma_4, crma_5.")
+
+
+def test_single_seeds_of_many_methods_are_left_to_an_excerpt(build):
+    few, many = (
+        losses.build(s, judge(s)) for s in (build({"methods": named(n)}) for n in (12, 13))
     )
-    curve = max(re.findall(r' d="([^"]*)"', svg), key=len)
-    assert buckets / 2 < curve.count(" L ") / 2 <= buckets + 3
+    assert sum(isinstance(b, Details) for b in few) == 12
+    assert not any(isinstance(b, Details) for b in many)
+    assert "classay report RUN --methods NAMES --output FILE" in many[-1].text
+    assert sum(isinstance(b, Table) for b in many) == 13  # the means are all there
+
+
+def test_an_excerpt_holds_its_methods_alone_and_says_so(build):
+    study = build({"methods": {"naive_lora": None, "frozen": None, "joint": None}})
+    part = study.only(["frozen", "joint"])
+    assert (part.methods, part.left_out) == (["frozen", "joint"], ("naive_lora",))
+    html = render(part, judge(part))
+    assert "an excerpt, without 1 other methods of this run" in html
+    assert "<code>naive_lora</code>" not in html
+    whole = render(study, judge(study))
+    assert "an excerpt" not in whole
+    with pytest.raises(UnknownName, match=r"no method is called 'frosen'. Did you mean 'frozen'"):
+        study.only(["frosen"])
+
+
+def test_an_excerpt_never_takes_the_place_of_the_runs_report(build, tmp_path):
+    study = build({"methods": {"naive_lora": None, "frozen": None}}).only(["frozen"])
+    with pytest.raises(
+        ConfigError, match=r"without 1 others, is not the report of the run.*\n.*--output"
+    ):
+        ending.report(study, None, None)
+    assert ending.report(study, None, tmp_path / "part.html").is_file()
+
+
+def test_marks_of_many_points_are_styled_once_and_only_in_their_own_figure():
+    svg = plotted(len(SHAPES) + 1)
+    (rules,) = re.findall(r"<style>(.*?)</style>", svg)
+    selectors = re.findall(r"([^{}]+)\{", rules)
+    assert selectors
+    assert all(selector.startswith(".one-s") for selector in selectors)
+    for selector in selectors:
+        assert svg.count(f'class="{selector[1:]}"') >= OFTEN
+    ids = set(re.findall(r' id="([^"]+)"', svg))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    assert ids - used == {"one-title", "one-desc"}
 
 
 def test_fifty_methods_fit_into_what_a_browser_opens_without_waiting(build, mixing):
