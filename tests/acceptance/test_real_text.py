@@ -20,6 +20,8 @@ from classay.records import EvalRow
 
 pytestmark = pytest.mark.slow
 
+DOMAINS = ("medical", "legal", "financial")
+
 
 def classay(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "classay", *map(str, words)]
@@ -28,8 +30,12 @@ def classay(*words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def audit(shared, tmp_path_factory):
-    """Train as the shipped suite does, score fewer items; returns the process and the study."""
+    """Train as the shipped suite does on its first domains, and score fewer items.
+
+    returns  the process and the study
+    """
     plain = yaml.safe_load(registry.suite_path("five_domains_small").read_text("utf-8"))
+    plain["stream"]["domains"] = plain["stream"]["domains"][: len(DOMAINS)]
     plain["evaluation"] |= {"items_per_domain": 16, "probes_per_domain": 4}
     plain["statistics"]["noise_draws"] = 0
 
@@ -59,7 +65,7 @@ def test_the_budget_is_not_a_toys(run):
     _, found = run
     losses = found.loss("naive_lora")
     gain = losses[:, 0] - np.diagonal(losses, offset=-1, axis1=1, axis2=2)
-    assert losses.shape == (3, 6, 5)
+    assert losses.shape == (3, 4, 3)
     assert (gain >= 1.0).all(), gain  # nats a token, every domain, every seed
     drift = registry.load("metric", "drift_prior_vs_own").compute
     assert all(drift(matrix) >= 15.0 for matrix in losses)
@@ -71,13 +77,13 @@ def test_frozen_does_not_drift_to_the_bit_and_was_measured_again(run):
         again = 0
         for learned, domain in enumerate(record.head.order):
             first = record.evaluation(learned, domain)
-            for after in range(learned + 1, 5):
+            for after in range(learned + 1, len(DOMAINS)):
                 row = record.evaluation(after, domain)
                 assert (row.per_item, row.total.nats) == (first.per_item, first.total.nats)
                 assert row.seconds > 0
                 assert row.shared is None
                 again += 1
-        assert again == 4 + 3 + 2 + 1
+        assert again == 2 + 1
 
 
 def test_the_run_ends_in_a_report_and_a_verdict(run):
@@ -97,7 +103,7 @@ def test_general_text_is_measured_and_never_trained_on(run):
     _, found = run
     general = found.general("naive_lora")
     assert np.isfinite(general).all()
-    assert len(set(general[0].tolist())) == 6
+    assert len(set(general[0].tolist())) == 1 + len(DOMAINS)
     frozen = found.general("frozen")
     assert (frozen == frozen[:, :1]).all()  # answered by the base alone
 
@@ -136,12 +142,12 @@ def test_alone_and_without_sharing_a_cell_has_the_same_facts(run, audit):
 def test_another_base_in_another_order(audit):
     done, found = audit(
         *("--seeds", "0", "--jobs", 2),
-        *("--order", "science,code,financial,legal,medical"),
+        *("--order", "financial,medical,legal"),
         base="general-base-3M",
         tokens=8192,  # a larger base, so a smaller budget
     )
     assert json.loads(done.stdout)["sound"] is True
-    assert found.orders == [["science", "code", "financial", "legal", "medical"]]
+    assert found.orders == [["financial", "medical", "legal"]]
     assert found.bounds == {"joint"}
     losses = found.loss("naive_lora")[0]
     learned = losses[0] - np.diagonal(losses, offset=-1)
