@@ -45,8 +45,8 @@ def check(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> None:
     types = {t.dtype for t in (m, q, alpha)}
     if len(types) > 1 or m.dtype not in TYPES or h.dtype not in TYPES[m.dtype]:
         raise ValueError(
-            f"h, m, q and alpha are {', '.join(_name(t) for t in (h, m, q, alpha))}; the last three "
-            f"are float32 and h is bfloat16 or float32, or all four are float64.\n  Keep the "
+            f"h, m, q and alpha are {', '.join(_name(t) for t in (h, m, q, alpha))}; the last "
+            f"three are float32 and h is bfloat16 or float32, or all four are float64.\n  Keep the "
             f"structure in float32, and cast h."
         )
     if len({t.device for t in (h, m, q, alpha)}) > 1:

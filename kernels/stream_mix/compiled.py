@@ -12,7 +12,7 @@ from classay.kernels.stream_mix.reference import stream_mix_reference
 
 
 def stream_mix_compiled(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> Tensor:
-    """``stream_mix_reference``, compiled at the first call: same arguments, same result to rounding.
+    """``stream_mix_reference``, compiled when first called: equal to float32 rounding.
 
     ::
 
