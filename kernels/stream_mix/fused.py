@@ -14,14 +14,19 @@ own, for t = Q g. So the forward keeps s, which is n r numbers a token, and the 
 passes: ``mix_*`` over g, and ``token_sums`` over (s, g) and over (t, h).
 
 No program adds to what another one wrote: the sums over tokens are cut into pieces of a fixed size
-and the pieces are added in their order. Which program a token falls to depends on nothing but its
-place, and what it becomes does not depend on its place either.
+and the pieces are added in their order. Pieces of a fixed size and not a fixed number of them, as a
+loop then has a bound that is known when it is compiled.
+
+The products are ``tf32x3``: three of TF32 on tensor cores, which keep 22 of float32's 24 bits.
 """
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
+
+# the number of tokens is never compiled in: a token would get other bits alone than in a batch
+_for_any_batch = triton.jit(do_not_specialize=["tokens"])
 
 
 @triton.jit
@@ -31,15 +36,22 @@ def _change(m, alpha, rows, columns, N: tl.constexpr, R: tl.constexpr):
     return tl.load(alpha) * tl.where(met & (rows == columns), c - 1.0, c)
 
 
-@triton.jit
+@_for_any_batch
 def mix_rows(
     h, m, q, alpha, y, streams, tokens,
     N: tl.constexpr, R: tl.constexpr, D: tl.constexpr,
     TOKENS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    """Few streams: whole tokens in registers and plain sums, exact float32.
+    """y and s = Q h for few streams: whole tokens stay in registers, and plain sums.
 
-    TOKENS of one program; WIDTH and PADDED are the powers of two that hold D and N R.
+    h, y     (tokens, D)      bfloat16 or float32; h is read once
+    m        (N, N)           float32
+    q        (N R, D)         float32; read twice for every TOKENS tokens, from L1 or L2
+    alpha    ()               float32
+    streams  (tokens, N R)    float32; s
+    TOKENS   of one program
+    WIDTH    coordinates of a token in registers, the power of two that holds D
+    PADDED   the power of two that holds N R
     """
     t = tl.program_id(0).to(tl.int64) * TOKENS + tl.arange(0, TOKENS)
     j = tl.arange(0, WIDTH)
@@ -65,13 +77,23 @@ def mix_rows(
     tl.store(y + place, (x + total).to(y.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@_for_any_batch
 def mix_tiles(
     h, m, q, alpha, y, streams, tokens,
     N: tl.constexpr, R: tl.constexpr, D: tl.constexpr,
     TOKENS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    """Many streams: matrix products over pieces of WIDTH coordinates."""
+    """y and s = Q h for many streams or long tokens: matrix products, piece by piece of a token.
+
+    h, y     (tokens, D)      bfloat16 or float32
+    m        (N, N)           float32
+    q        (N R, D)         float32
+    alpha    ()               float32
+    streams  (tokens, N R)    float32; s
+    TOKENS   of one program
+    WIDTH    coordinates of one piece
+    PADDED   the power of two that holds N R, and 16 or more
+    """
     t = tl.program_id(0).to(tl.int64) * TOKENS + tl.arange(0, TOKENS)
     k = tl.arange(0, PADDED)
     wanted = t[:, None] < tokens
@@ -91,6 +113,10 @@ def mix_tiles(
 
     change = _change(m, alpha, k[:, None], k[None, :], N, R)  # [PADDED, PADDED]
     moved = tl.dot(s, tl.trans(change), input_precision="tf32x3")  # [TOKENS, PADDED]
+    # h is read again, and L2 answers: an SM has registers for one program, so that at d = 4096 in
+    # float32 132 tiles of 256 KB wait on an H100, whose L2 holds 50 MB; longer tokens come in part
+    # from memory. The tile is not kept: 256 KB is every register of an SM, and a smaller one would
+    # have to be cut by a loop that is unrolled, as nothing indexes registers
     for piece in range((D + WIDTH - 1) // WIDTH):
         j = piece * WIDTH + tl.arange(0, WIDTH)
         inside = j[None, :] < D
@@ -104,13 +130,20 @@ def mix_tiles(
         tl.store(y + place, total.to(y.dtype.element_ty), mask=wanted & inside)
 
 
-@triton.jit
+@_for_any_batch
 def token_sums(
     left, right, parts, tokens,
     K: tl.constexpr, D: tl.constexpr,
     TOKENS: tl.constexpr, TILES: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    """Σ left rightᵀ over TILES tiles of TOKENS tokens, for WIDTH coordinates of right."""
+    """Σ left rightᵀ over TILES tiles of TOKENS tokens: one part of the sum over all.
+
+    left    (tokens, K)      float32
+    right   (tokens, D)      bfloat16 or float32
+    parts   (⌈tokens / (TILES TOKENS)⌉, K, D)   float32
+    WIDTH   coordinates of right of one program
+    PADDED  the power of two that holds K, and 16 or more
+    """
     part = tl.program_id(0).to(tl.int64)
     k = tl.arange(0, PADDED)
     j = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)

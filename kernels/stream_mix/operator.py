@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from classay.kernels.stream_mix.arguments import check
-from classay.kernels.stream_mix.shipped import mixing, summing
+from classay.kernels.stream_mix.shipped import MOST, mixing, summing
 
 TRITON = {torch.bfloat16: "bf16", torch.float32: "fp32"}  # their names in a signature
 
@@ -25,7 +25,7 @@ def stream_mix_fused(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> Tensor:
     q        (n r, d)   float32, orthonormal rows
     alpha    ()         float32
     returns  (..., d)   the type of h
-    raises   ValueError   what the reference refuses, and float64
+    raises   ValueError   what the reference refuses, float64, and more rows of q than fit
     choices  a token's bits do not depend on the batch it comes in, nor on its place there
              every gradient repeats its bits: see ``fused`` for the sums over tokens
              the gradient has no gradient of its own for M, Q and α
@@ -36,13 +36,18 @@ def stream_mix_fused(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> Tensor:
             f"stream_mix_fused got {str(h.dtype).removeprefix('torch.')}; its sums are float32's."
             f"\n  Use stream_mix_reference for a golden value."
         )
+    if len(q) > MOST:
+        raise ValueError(
+            f"q has {len(q)} rows; one program of stream_mix_fused holds {MOST}.\n  Use fewer "
+            f"streams or a lower rank, or stream_mix_reference."
+        )
     return _stream_mix(h, m, q, alpha)[0]
 
 
 def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
     """(y, s = Q h); s is float32, and what the backward would otherwise read h for."""
     (size, d), n = q.shape, len(m)
-    flat = h.reshape(-1, d).contiguous()
+    flat = _rows(h, d)
     y = torch.empty_like(flat)
     streams = flat.new_empty((len(flat), size), dtype=torch.float32)
     program = mixing(n, size // n, d, TRITON[h.dtype])
@@ -59,7 +64,7 @@ def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor
 def _sum(left: Tensor, right: Tensor) -> Tensor:
     """Σ_tokens left rightᵀ, (k, d) float32; left (..., k) float32, right (..., d)."""
     k, d = left.shape[-1], right.shape[-1]
-    left, right = left.reshape(-1, k).contiguous(), right.reshape(-1, d).contiguous()
+    left, right = _rows(left, k), _rows(right, d)
     program = summing(k, d, TRITON[right.dtype])
     tile = program.constexprs
     pieces = -(-len(left) // (tile["TOKENS"] * tile["TILES"]))
@@ -70,6 +75,13 @@ def _sum(left: Tensor, right: Tensor) -> Tensor:
                 left, right, parts, len(left), **tile, num_warps=program.num_warps
             )
     return parts.sum(0)
+
+
+def _rows(tensor: Tensor, width: int) -> Tensor:
+    flat = tensor.reshape(-1, width).contiguous()
+    # Triton compiles anew for what begins off a multiple of 16 bytes, and other code may sum in
+    # another order: a token that is sliced out of a batch must not notice
+    return flat.clone() if flat.data_ptr() % 16 else flat
 
 
 def _mix_shapes(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:

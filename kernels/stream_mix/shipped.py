@@ -1,8 +1,8 @@
 """Which program runs, by n r, d and type: a fixed table, and everything in it that is shipped.
 
 Nothing is tuned while running: another program would add in another order, and equal commands
-would give unequal bits. A configuration is shipped when its registers suffice on sm_90, which
-``tests/kernels/test_stream_mix_compiles.py`` sees without a GPU.
+would give unequal bits. What is shipped fits into the registers of sm_90, which
+``tests/kernels/test_stream_mix_compiles.py`` sees without a GPU; other widths run as well, unseen.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from triton import next_power_of_2
 
 from classay.kernels.stream_mix.fused import mix_rows, mix_tiles, token_sums
 
+MOST = 64  # n r: beyond it, pieces of Q and their products do not fit into one program
+
 # mix_rows reads Q anew for every few tokens and adds without tensor cores: it pays while Q is small
 # and a token fits one program's registers
 MOST_IN_ROWS = 8  # n r
 WIDEST_ROW = 4096  # d
 WARPS_OF_A_ROW = {512: 1, 1024: 2, 2048: 4, 4096: 8}  # by d rounded up; narrower rows need one
 
+# what is compiled by the tests
 DIMENSIONS = (2048, 3584, 4096, 3000)  # the last one is cut off by a mask
 BEYOND_A_ROW = 5120
 STREAMS = ((2, 4), (4, 4), (4, 8), (8, 8))  # (n, r)

@@ -13,6 +13,7 @@ pytest.importorskip("triton")
 
 from classay.kernels.stream_mix.shipped import DIMENSIONS, SHIPPED, STREAMS
 
+REGISTERS = 65_536  # of an SM
 SCRIPT = Path(__file__).with_name("registers.py")
 
 
@@ -30,6 +31,9 @@ def test_nothing_that_is_shipped_spills(tmp_path):
     found = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(found) == len(SHIPPED)
     assert [one for one in found if one["spilled"]] == []
+    # one program an SM, on which mix_tiles relies when it reads h again
+    tiles = [one for one in found if one["kernel"] == "mix_tiles"]
+    assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS for one in tiles)
 
 
 def test_what_is_promised_is_shipped():

@@ -117,6 +117,11 @@ def test_what_is_refused(path, wrong, said):
         path(**given)
 
 
+def test_more_coordinates_than_a_program_holds_are_refused():
+    with pytest.raises(ValueError, match=r"(?s)q has 66 rows; .* holds 64\..* a lower rank"):
+        stream_mix_fused(*arguments(1, 128, 2, 33))
+
+
 def test_golden_values_are_left_to_the_definition():
     with pytest.raises(ValueError, match=r"(?s)got float64; .* Use stream_mix_reference"):
         stream_mix_fused(*(t.double() for t in arguments(1, 16, 2, 4)))
