@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from classay.adapters import Adapters
 from classay.errors import Diverged
-from classay.methods.crma.operators import Operators, decoder_layers, gated
+from classay.methods.crma.operators import Operators, decoder_layers
 from classay.methods.crma.presets import PRESETS, Config
 from classay.methods.crma.start import projection
 from classay.methods.crma.structure import Structure
@@ -60,7 +60,6 @@ class Stream(Structure):
 
 def mixed(h: Tensor, operators: Operators, layer: int) -> Tensor:
     """One layer's g(h), (..., d), computed in float32 and rounded once to the type of h."""
-    change, q = gated(operators, layer), operators.q[layer]
-    wide = h.float()
-    streams = (wide @ q.mT).unflatten(-1, (len(change), -1))  # (..., n, r)
-    return (wide + (change @ streams).flatten(-2) @ q).to(h.dtype)
+    from classay.kernels.stream_mix import stream_mix
+
+    return stream_mix(h, operators.m[layer], operators.q[layer], operators.alpha[layer])

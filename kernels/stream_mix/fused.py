@@ -1,0 +1,164 @@
+"""Mixing the streams as Triton programs: h is read from memory once and y is written once.
+
+With C = M − I, s = Q h and, of the gradient g of y, t = Q g, all of them one vector a token::
+
+    y  = h + α Qᵀ (C ⊗ I_r) s
+    ∂h = g + α Qᵀ (Cᵀ ⊗ I_r) t              the same program, of Mᵀ
+    P  = Σ_tokens s gᵀ,   W = Σ_tokens t hᵀ                                  both (n r, d)
+    ∂Q = α ((C ⊗ I_r) P + (Cᵀ ⊗ I_r) W)
+    S  = Σ_tokens Σ_ρ t[i, ρ] s[j, ρ] = Σ_ρ Q[i, ρ] · P[j, ρ]                         (n, n)
+    ∂M = α S,   ∂α = Σ_ij C_ij S_ij
+
+∂Q is the derivative of α Σ_tokens tᵀ (C ⊗ I_r) s, in which Q stands twice. S needs no pass of its
+own, for t = Q g. So the forward keeps s, which is n r numbers a token, and the backward has three
+passes: ``mix_*`` over g, and ``token_sums`` over (s, g) and over (t, h).
+
+No program adds to what another one wrote: the sums over tokens are cut into pieces of a fixed size
+and the pieces are added in their order. Pieces of a fixed size and not a fixed number of them, as a
+loop then has a bound that is known when it is compiled.
+
+The products are ``tf32x3``: three of TF32 on tensor cores, which keep 22 of float32's 24 bits.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+# the number of tokens is never compiled in: a token would get other bits alone than in a batch
+_for_any_batch = triton.jit(do_not_specialize=["tokens"])
+
+
+@triton.jit
+def _change(m, alpha, rows, columns, N: tl.constexpr, R: tl.constexpr):
+    met = (rows % R == columns % R) & (rows < N * R) & (columns < N * R)
+    c = tl.load(m + (rows // R) * N + columns // R, mask=met, other=0.0)
+    return tl.load(alpha) * tl.where(met & (rows == columns), c - 1.0, c)
+
+
+@_for_any_batch
+def mix_rows(
+    h, m, q, alpha, y, streams, tokens,
+    N: tl.constexpr, R: tl.constexpr, D: tl.constexpr,
+    TOKENS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    """y and s = Q h for few streams: whole tokens stay in registers, and plain sums.
+
+    h, y     (tokens, D)      bfloat16 or float32; h is read once
+    m        (N, N)           float32
+    q        (N R, D)         float32; read twice for every TOKENS tokens, from L1 or L2
+    alpha    ()               float32
+    streams  (tokens, N R)    float32; s
+    TOKENS   of one program
+    WIDTH    coordinates of a token in registers, the power of two that holds D
+    PADDED   the power of two that holds N R
+    """
+    t = tl.program_id(0).to(tl.int64) * TOKENS + tl.arange(0, TOKENS)
+    j = tl.arange(0, WIDTH)
+    k = tl.arange(0, PADDED)
+    place = t[:, None] * D + j[None, :]
+    inside = (t[:, None] < tokens) & (j[None, :] < D)
+
+    x = tl.load(h + place, mask=inside, other=0.0).to(tl.float32)  # [TOKENS, WIDTH]
+    s = tl.zeros((TOKENS, PADDED), tl.float32)
+    for one in tl.static_range(N * R):
+        b = tl.load(q + one * D + j, mask=j < D, other=0.0)
+        s = tl.where(k[None, :] == one, tl.sum(x * b[None, :], 1)[:, None], s)
+    kept = (t[:, None] < tokens) & (k[None, :] < N * R)
+    tl.store(streams + t[:, None] * (N * R) + k[None, :], s, mask=kept)
+
+    change = _change(m, alpha, k[:, None], k[None, :], N, R)  # [PADDED, PADDED]
+    moved = tl.sum(s[:, None, :] * change[None, :, :], 2)  # [TOKENS, PADDED]
+    # the change is summed apart from h, so that h is rounded once and not n r times
+    total = tl.zeros((TOKENS, WIDTH), tl.float32)
+    for one in tl.static_range(N * R):
+        b = tl.load(q + one * D + j, mask=j < D, other=0.0)
+        total += tl.sum(tl.where(k[None, :] == one, moved, 0.0), 1)[:, None] * b[None, :]
+    tl.store(y + place, (x + total).to(y.dtype.element_ty), mask=inside)
+
+
+@_for_any_batch
+def mix_tiles(
+    h, m, q, alpha, y, streams, tokens,
+    N: tl.constexpr, R: tl.constexpr, D: tl.constexpr,
+    TOKENS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    """y and s = Q h for many streams or long tokens: matrix products, piece by piece of a token.
+
+    h, y     (tokens, D)      bfloat16 or float32
+    m        (N, N)           float32
+    q        (N R, D)         float32
+    alpha    ()               float32
+    streams  (tokens, N R)    float32; s
+    TOKENS   of one program
+    WIDTH    coordinates of one piece
+    PADDED   the power of two that holds N R, and 16 or more
+    """
+    t = tl.program_id(0).to(tl.int64) * TOKENS + tl.arange(0, TOKENS)
+    k = tl.arange(0, PADDED)
+    wanted = t[:, None] < tokens
+
+    s = tl.zeros((TOKENS, PADDED), tl.float32)
+    for piece in range((D + WIDTH - 1) // WIDTH):
+        j = piece * WIDTH + tl.arange(0, WIDTH)
+        inside = j[None, :] < D
+        x = tl.load(
+            h + t[:, None] * D + j[None, :],
+            mask=wanted & inside, other=0.0, eviction_policy="evict_last",
+        )  # fmt: skip
+        b = tl.load(q + k[:, None] * D + j[None, :], mask=(k[:, None] < N * R) & inside, other=0.0)
+        s = tl.dot(x.to(tl.float32), tl.trans(b), s, input_precision="tf32x3")
+    kept = wanted & (k[None, :] < N * R)
+    tl.store(streams + t[:, None] * (N * R) + k[None, :], s, mask=kept)
+
+    change = _change(m, alpha, k[:, None], k[None, :], N, R)  # [PADDED, PADDED]
+    moved = tl.dot(s, tl.trans(change), input_precision="tf32x3")  # [TOKENS, PADDED]
+    # h is read again, and L2 answers: an SM has registers for one program, so that at d = 4096 in
+    # float32 132 tiles of 256 KB wait on an H100, whose L2 holds 50 MB; longer tokens come in part
+    # from memory. The tile is not kept: 256 KB is every register of an SM, and a smaller one would
+    # have to be cut by a loop that is unrolled, as nothing indexes registers
+    for piece in range((D + WIDTH - 1) // WIDTH):
+        j = piece * WIDTH + tl.arange(0, WIDTH)
+        inside = j[None, :] < D
+        b = tl.load(q + k[:, None] * D + j[None, :], mask=(k[:, None] < N * R) & inside, other=0.0)
+        x = tl.load(
+            h + t[:, None] * D + j[None, :],
+            mask=wanted & inside, other=0.0, eviction_policy="evict_first",
+        )  # fmt: skip
+        total = x.to(tl.float32) + tl.dot(moved, b, input_precision="tf32x3")
+        place = t[:, None] * D + j[None, :]
+        tl.store(y + place, total.to(y.dtype.element_ty), mask=wanted & inside)
+
+
+@_for_any_batch
+def token_sums(
+    left, right, parts, tokens,
+    K: tl.constexpr, D: tl.constexpr,
+    TOKENS: tl.constexpr, TILES: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    """Σ left rightᵀ over TILES tiles of TOKENS tokens: one part of the sum over all.
+
+    left    (tokens, K)      float32
+    right   (tokens, D)      bfloat16 or float32
+    parts   (⌈tokens / (TILES TOKENS)⌉, K, D)   float32
+    WIDTH   coordinates of right of one program
+    PADDED  the power of two that holds K, and 16 or more
+    """
+    part = tl.program_id(0).to(tl.int64)
+    k = tl.arange(0, PADDED)
+    j = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    total = tl.zeros((PADDED, WIDTH), tl.float32)
+    for tile in range(TILES):
+        t = (part * TILES + tile) * TOKENS + tl.arange(0, TOKENS)
+        wanted = t < tokens
+        a = tl.load(
+            left + t[:, None] * K + k[None, :],
+            mask=wanted[:, None] & (k[None, :] < K), other=0.0,
+        )  # fmt: skip
+        b = tl.load(
+            right + t[:, None] * D + j[None, :],
+            mask=wanted[:, None] & (j[None, :] < D), other=0.0,
+        )  # fmt: skip
+        total = tl.dot(tl.trans(a), b.to(tl.float32), total, input_precision="tf32x3")
+    kept = (k[:, None] < K) & (j[None, :] < D)
+    tl.store(parts + (part * K + k[:, None]) * D + j[None, :], total, mask=kept)

@@ -1,0 +1,120 @@
+"""``classay::stream_mix``: the kernel as an operator that autograd and torch.compile understand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classay.kernels.stream_mix.arguments import check
+from classay.kernels.stream_mix.shipped import MOST, mixing, summing
+
+TRITON = {torch.bfloat16: "bf16", torch.float32: "fp32"}  # their names in a signature
+
+
+def stream_mix_fused(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> Tensor:
+    """``stream_mix_reference`` on a GPU: same arguments, same result to float32 rounding.
+
+    ::
+
+        y = h + α Qᵀ ((M − I_n) ⊗ I_r) Q h
+
+    h        (..., d)   bfloat16 or float32
+    m        (n, n)     float32
+    q        (n r, d)   float32, orthonormal rows
+    alpha    ()         float32
+    returns  (..., d)   the type of h
+    raises   ValueError   what the reference refuses, float64, and more rows of q than fit
+    choices  a token's bits do not depend on the batch it comes in, nor on its place there
+             every gradient repeats its bits: see ``fused`` for the sums over tokens
+             the gradient has no gradient of its own for M, Q and α
+    """
+    check(h, m, q, alpha)
+    if h.dtype not in TRITON:
+        raise ValueError(
+            f"stream_mix_fused got {str(h.dtype).removeprefix('torch.')}; its sums are float32's."
+            f"\n  Use stream_mix_reference for a golden value."
+        )
+    if len(q) > MOST:
+        raise ValueError(
+            f"q has {len(q)} rows; one program of stream_mix_fused holds {MOST}.\n  Use fewer "
+            f"streams or a lower rank, or stream_mix_reference."
+        )
+    return _stream_mix(h, m, q, alpha)[0]
+
+
+def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """(y, s = Q h); s is float32, and what the backward would otherwise read h for."""
+    (size, d), n = q.shape, len(m)
+    flat = _rows(h, d)
+    y = torch.empty_like(flat)
+    streams = flat.new_empty((len(flat), size), dtype=torch.float32)
+    program = mixing(n, size // n, d, TRITON[h.dtype])
+    programs = -(-len(flat) // program.constexprs["TOKENS"])
+    if programs:  # a grid of none is an error
+        with torch.cuda.device_of(h):
+            program.kernel[(programs,)](
+                flat, m.contiguous(), q.contiguous(), alpha, y, streams, len(flat),
+                **program.constexprs, num_warps=program.num_warps,
+            )  # fmt: skip
+    return y.view(h.shape), streams.view(*h.shape[:-1], size)
+
+
+def _sum(left: Tensor, right: Tensor) -> Tensor:
+    """Σ_tokens left rightᵀ, (k, d) float32; left (..., k) float32, right (..., d)."""
+    k, d = left.shape[-1], right.shape[-1]
+    left, right = _rows(left, k), _rows(right, d)
+    program = summing(k, d, TRITON[right.dtype])
+    tile = program.constexprs
+    pieces = -(-len(left) // (tile["TOKENS"] * tile["TILES"]))
+    parts = left.new_empty((pieces, k, d))
+    if pieces:
+        with torch.cuda.device_of(left):
+            program.kernel[(pieces, -(-d // tile["WIDTH"]))](
+                left, right, parts, len(left), **tile, num_warps=program.num_warps
+            )
+    return parts.sum(0)
+
+
+def _rows(tensor: Tensor, width: int) -> Tensor:
+    flat = tensor.reshape(-1, width).contiguous()
+    # Triton compiles anew for what begins off a multiple of 16 bytes, and other code may sum in
+    # another order: a token that is sliced out of a batch must not notice
+    return flat.clone() if flat.data_ptr() % 16 else flat
+
+
+def _mix_shapes(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    return h.new_empty(h.shape), h.new_empty((*h.shape[:-1], len(q)), dtype=torch.float32)
+
+
+def _sum_shape(left: Tensor, right: Tensor) -> Tensor:
+    return left.new_empty((left.shape[-1], right.shape[-1]))
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(*inputs, output[1])
+
+
+def _gradients(ctx: Any, dy: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    h, m, q, alpha, streams = ctx.saved_tensors
+    dh, pulled = _stream_mix(dy, m.mT, q, alpha)
+    if not any(ctx.needs_input_grad[1:]):
+        return dh, None, None, None
+    p, w = _token_sum(streams, dy), _token_sum(pulled, h)
+
+    # float64 costs nothing at n r rows, and no switch for TF32 reaches it
+    n = len(m)
+    p, w, wide = (t.double().view(n, -1) for t in (p, w, q.contiguous()))  # (n, r d)
+    change, a = m.double() - torch.eye(n, dtype=torch.float64, device=m.device), alpha.double()
+    s = wide @ p.mT
+    dq = (a * (change @ p + change.mT @ w)).view(q.shape)
+    return dh, (a * s).to(m.dtype), dq.to(q.dtype), (change * s).sum().to(alpha.dtype)
+
+
+_stream_mix = torch.library.custom_op("classay::stream_mix", _mix, mutates_args=())
+_stream_mix.register_fake(_mix_shapes)
+_stream_mix.register_autograd(_gradients, setup_context=_keep)
+_token_sum = torch.library.custom_op("classay::stream_mix_token_sum", _sum, mutates_args=())
+_token_sum.register_fake(_sum_shape)

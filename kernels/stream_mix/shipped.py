@@ -1,0 +1,85 @@
+"""Which program runs, by n r, d and type: a fixed table, and everything in it that is shipped.
+
+Nothing is tuned while running: another program would add in another order, and equal commands
+would give unequal bits. What is shipped fits into the registers of sm_90, which
+``tests/kernels/test_stream_mix_compiles.py`` sees without a GPU; other widths run as well, unseen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from triton import next_power_of_2
+
+from classay.kernels.stream_mix.fused import mix_rows, mix_tiles, token_sums
+
+MOST = 64  # n r: beyond it, pieces of Q and their products do not fit into one program
+
+# mix_rows reads Q anew for every few tokens and adds without tensor cores: it pays while Q is small
+# and a token fits one program's registers
+MOST_IN_ROWS = 8  # n r
+WIDEST_ROW = 4096  # d
+WARPS_OF_A_ROW = {512: 1, 1024: 2, 2048: 4, 4096: 8}  # by d rounded up; narrower rows need one
+
+# what is compiled by the tests
+DIMENSIONS = (2048, 3584, 4096, 3000)  # the last one is cut off by a mask
+BEYOND_A_ROW = 5120
+STREAMS = ((2, 4), (4, 4), (4, 8), (8, 8))  # (n, r)
+
+
+class Shipped(NamedTuple):
+    """One program as it is compiled and launched."""
+
+    kernel: Any
+    signature: dict[str, str]  # argument -> Triton's name of its type; without the constants
+    constexprs: dict[str, int]
+    num_warps: int
+
+
+def mixing(n: int, r: int, d: int, type_of_h: str) -> Shipped:
+    """The program of y, and of ∂h.
+
+    n, r       streams, and coordinates of each
+    d          coordinates of h
+    type_of_h  ``bf16`` or ``fp32``
+    """
+    pointer = f"*{type_of_h}"
+    signature = {
+        "h": pointer, "m": "*fp32", "q": "*fp32", "alpha": "*fp32", "y": pointer,
+        "streams": "*fp32", "tokens": "i32",
+    }  # fmt: skip
+    shape = {"N": n, "R": r, "D": d}
+    if n * r <= MOST_IN_ROWS and d <= WIDEST_ROW:
+        width = next_power_of_2(d)
+        tile = {"TOKENS": 4, "WIDTH": width, "PADDED": next_power_of_2(n * r)}
+        return Shipped(mix_rows, signature, shape | tile, WARPS_OF_A_ROW.get(width, 1))
+    tile = {"TOKENS": 16, "WIDTH": 128, "PADDED": _for_tensor_cores(n * r)}
+    return Shipped(mix_tiles, signature, shape | tile, 8)
+
+
+def summing(k: int, d: int, type_of_right: str) -> Shipped:
+    """The program of Σ left rightᵀ over tokens.
+
+    k              coordinates of left
+    d              coordinates of right
+    type_of_right  ``bf16`` or ``fp32``
+    """
+    signature = {
+        "left": "*fp32", "right": f"*{type_of_right}", "parts": "*fp32", "tokens": "i32",
+    }  # fmt: skip
+    tile = {"TOKENS": 32, "TILES": 16, "WIDTH": 128, "PADDED": _for_tensor_cores(k)}
+    return Shipped(token_sums, signature, {"K": k, "D": d} | tile, 4)
+
+
+def _for_tensor_cores(k: int) -> int:
+    # tl.dot takes no side below 16
+    return max(16, next_power_of_2(k))
+
+
+SHIPPED = [
+    program
+    for type_of_h in ("bf16", "fp32")
+    for n, r in STREAMS
+    for d in DIMENSIONS
+    for program in (mixing(n, r, d, type_of_h), summing(n * r, d, type_of_h))
+] + [mixing(*STREAMS[0], BEYOND_A_ROW, type_of_h) for type_of_h in ("bf16", "fp32")]
