@@ -16,8 +16,8 @@ import triton.language as tl
 from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn.domain import ROUNDING, SPAN, refused, scaled, scaling
 
-# N: (P, warps). About eight numbers of a matrix in a thread, sixteen at N = 64
-SIZES = {2: (256, 4), 4: (64, 4), 8: (16, 4), 16: (4, 4), 32: (1, 4), 64: (1, 8)}
+# N: (P, warps): of the choices with a few numbers of a matrix in a thread, one that spills nothing
+SIZES = {2: (128, 4), 4: (64, 4), 8: (8, 4), 16: (2, 4), 32: (1, 2), 64: (1, 16)}
 
 
 @triton.jit

@@ -19,8 +19,8 @@ import triton.language as tl
 from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn.domain import ROUNDING, SPAN, inverse, refused, scaled, scaling
 
-# N: (ROWS, warps)
-SIZES = {128: (32, 8), 256: (16, 8)}
+# N: (ROWS, warps), the most rows of a tile that spill no register
+SIZES = {128: (16, 4), 256: (16, 8)}
 
 
 @triton.jit
