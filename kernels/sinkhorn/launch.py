@@ -41,10 +41,11 @@ def forward(
     out = torch.empty_like(logits, dtype=torch.float32)
     certificate = out.new_empty(4, sum(counts))
     scalars = (certificate.shape[1], float(temperature), int(zeros))
-    for form, table, _ in _launches(counts, sizes, iterations, logits.device):
-        form.module._forward[(len(table),)](
-            logits, table, out, certificate, *scalars, **_options(form, iterations)
-        )
+    with torch.cuda.device_of(logits):
+        for form, table, _ in _launches(counts, sizes, iterations, logits.device):
+            form.module._forward[(len(table),)](
+                logits, table, out, certificate, *scalars, **_options(form, iterations)
+            )
     return out, certificate
 
 
@@ -59,12 +60,13 @@ def backward(
 ) -> Tensor:
     """The gradient of the logits, flat and of their number format, from that of the matrices."""
     dlogits = torch.empty_like(logits)
-    for form, table, rows in _launches(counts, sizes, iterations, logits.device):
-        scratch = dout.new_empty(rows * form.vectors)
-        form.module._backward[(len(table),)](
-            logits, table, dout, dlogits, scratch, float(temperature), int(zeros),
-            **_options(form, iterations),
-        )  # fmt: skip
+    scalars = (float(temperature), int(zeros))
+    with torch.cuda.device_of(logits):
+        for form, table, rows in _launches(counts, sizes, iterations, logits.device):
+            scratch = dout.new_empty(rows * form.vectors)
+            form.module._backward[(len(table),)](
+                logits, table, dout, dlogits, scratch, *scalars, **_options(form, iterations)
+            )
     return dlogits
 
 
@@ -91,15 +93,12 @@ def size_class(n: int, iterations: int) -> SizeClass:
 def _launches(
     counts: Sequence[int], sizes: Sequence[int], iterations: int, device: torch.device
 ) -> Iterator[tuple[SizeClass, Tensor, int]]:
-    forms = {n: size_class(n, iterations) for n in sizes}
-    paddings = {n: form.constexprs["N"] for n, form in forms.items()}
-    most = {form.constexprs["N"]: form.most for form in forms.values()}
-    of_class = {form.constexprs["N"]: form for form in forms.values()}
-    for padded in sorted(most):
-        members = tuple(paddings[n] == padded for n in sizes)
-        table, rows = _table(tuple(counts), tuple(sizes), members, most[padded], device)
+    forms = [size_class(n, iterations) for n in sizes]
+    for form in {each.constexprs["N"]: each for each in forms}.values():
+        members = tuple(each == form for each in forms)
+        table, rows = _table(tuple(counts), tuple(sizes), members, form.most, device)
         if len(table):
-            yield of_class[padded], table, rows
+            yield form, table, rows
 
 
 @lru_cache(maxsize=64)

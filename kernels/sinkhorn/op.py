@@ -40,10 +40,11 @@ def sinkhorn_fused_many(
 
     logits       (..., n_i, n_i) each, of one number format and on one device
     temperature  a number, or a tensor that broadcasts against the (...) of each
-    choices      one launch each way for every size class that occurs (2, 4, 8, 16, 32, 64, 128 and
-                 256 rows), whatever their order. How many warps a program has is a property of the
-                 launch: four suit what eight would leave idle, and with four a tile of 64 × 64 has
-                 twice the numbers in a thread
+    choices      one launch each way for every size class that occurs, up to 2, 4, 8, 16, 32, 64,
+                 128 and 256 rows, and not one for all. The warps of a program belong to the launch:
+                 with as few as suit a tile of 32 × 32, one of 64 × 64 spills registers, and with as
+                 many as that needs most threads of the small ones have nothing to do. Of one class,
+                 matrices of any n and order share the launch by a table
     """
     for each in logits:
         _kernel_takes(each, iterations, temperature)

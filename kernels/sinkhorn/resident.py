@@ -16,7 +16,7 @@ import triton.language as tl
 from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn.domain import ROUNDING, SPAN, refused, scaled, scaling
 
-# N: (P, warps): of the choices with a few numbers of a matrix in a thread, one that spills nothing
+# N: (P, warps), a few numbers of a tile in a thread; chosen so that no register is spilled
 SIZES = {2: (128, 4), 4: (64, 4), 8: (8, 4), 16: (2, 4), 32: (1, 2), 64: (1, 16)}
 
 

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from classay.kernels.sinkhorn import sinkhorn_fused, sinkhorn_fused_many
+from classay.kernels.sinkhorn import dispatch, launch, sinkhorn_fused, sinkhorn_fused_many
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -60,3 +60,7 @@ def test_matrices_of_many_sizes_are_what_each_is_alone():
         assert torch.equal(x.grad, alone.grad)
         assert all(map(torch.equal, certificate, certificate_alone))
     assert sinkhorn_fused_many([], 4) == []
+
+
+def test_what_is_sent_to_the_kernels_is_what_they_hold():
+    assert dispatch.FUSED == launch.LARGEST
