@@ -40,7 +40,7 @@ class Sinkhorn:
     def matrix(self, numbers: Tensor) -> Tensor:
         from classay.kernels.sinkhorn import sinkhorn
 
-        return sinkhorn(numbers, ITERATIONS)
+        return sinkhorn(numbers, ITERATIONS, zeros=False).matrix
 
 
 class BirkhoffSoftmax:

@@ -1,0 +1,66 @@
+"""sinkhorn's kernels give a matrix the same bits whenever, and whatever is computed beside it."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("triton")
+
+from classay.kernels.sinkhorn import dispatch, launch, sinkhorn_fused, sinkhorn_fused_many
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def drawn(*shape, scale=1.0, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return (scale * torch.randn(*shape, generator=generator)).to(DEVICE)
+
+
+# where a program has one matrix, its neighbours are out of sight: a few of them are enough
+@pytest.mark.parametrize(
+    ("n", "iterations", "count"), [(3, 20, 1000), (8, 2, 1000), (20, 2, 20), (65, 1, 6)]
+)
+def test_a_matrix_has_the_same_bits_alone_and_in_a_batch(n, iterations, count):
+    # every second is wide and takes the other domain, whoever it shares a program with
+    scales = torch.tensor([1.0, 40.0], device=DEVICE).repeat(count // 2)[:, None, None]
+    many = (drawn(count, n, n) * scales).requires_grad_()
+    upstream = drawn(count, n, n, seed=1)
+    m, certificate = sinkhorn_fused(many, iterations)
+    m.backward(upstream)
+    for place in (0, 1, count * 3 // 5, count - 1):
+        alone = many.detach()[place].clone().requires_grad_()
+        m_alone, certificate_alone = sinkhorn_fused(alone, iterations)
+        m_alone.backward(upstream[place])
+        assert torch.equal(m_alone, m[place])
+        assert torch.equal(alone.grad, many.grad[place])
+        assert all(map(torch.equal, certificate_alone, [one[place] for one in certificate]))
+
+
+@pytest.mark.parametrize("n", [6, 64, 100])
+def test_twice_the_same_bits(n):
+    found = []
+    for _ in range(2):
+        x = drawn(3, n, n, scale=10.0).requires_grad_()
+        m = sinkhorn_fused(x, 4).matrix
+        m.backward(drawn(3, n, n, seed=1))
+        found.append((m, x.grad))
+    assert all(map(torch.equal, *found))
+
+
+def test_matrices_of_many_sizes_are_what_each_is_alone():
+    shapes = [(3, 4, 4), (70, 70), (2, 2, 3, 3), (4, 4), (0, 9, 9), (5, 16, 16), (33, 33), (2, 2)]
+    many = [drawn(*shape, seed=k).requires_grad_() for k, shape in enumerate(shapes)]
+    upstream = [drawn(*shape, seed=k + 50) for k, shape in enumerate(shapes)]
+    together = sinkhorn_fused_many(many, 4)
+    torch.autograd.backward([m for m, _ in together], upstream)
+    for x, (m, certificate), dm in zip(many, together, upstream, strict=True):
+        alone = x.detach().clone().requires_grad_()
+        m_alone, certificate_alone = sinkhorn_fused(alone, 4)
+        m_alone.backward(dm)
+        assert torch.equal(m, m_alone)
+        assert torch.equal(x.grad, alone.grad)
+        assert all(map(torch.equal, certificate, certificate_alone))
+    assert sinkhorn_fused_many([], 4) == []
+
+
+def test_what_is_sent_to_the_kernels_is_what_they_hold():
+    assert dispatch.FUSED == launch.LARGEST
