@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from classay.kernels.compilation import fp_fusion
 from classay.kernels.stream_mix.arguments import check
 from classay.kernels.stream_mix.shipped import MOST, mixing, summing
 
@@ -56,7 +57,7 @@ def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor
         with torch.cuda.device_of(h):
             program.kernel[(programs,)](
                 flat, m.contiguous(), q.contiguous(), alpha, y, streams, len(flat),
-                **program.constexprs, num_warps=program.num_warps,
+                **program.constexprs, num_warps=program.warps, enable_fp_fusion=fp_fusion(),
             )  # fmt: skip
     return y.view(h.shape), streams.view(*h.shape[:-1], size)
 
@@ -72,7 +73,13 @@ def _sum(left: Tensor, right: Tensor) -> Tensor:
     if pieces:
         with torch.cuda.device_of(left):
             program.kernel[(pieces, -(-d // tile["WIDTH"]))](
-                left, right, parts, len(left), **tile, num_warps=program.num_warps
+                left,
+                right,
+                parts,
+                len(left),
+                **tile,
+                num_warps=program.warps,
+                enable_fp_fusion=fp_fusion(),
             )
     return parts.sum(0)
 

@@ -7,10 +7,11 @@ would give unequal bits. What is shipped fits into the registers of sm_90, which
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from triton import next_power_of_2
 
+from classay.kernels.compilation import Configuration
 from classay.kernels.stream_mix.fused import mix_rows, mix_tiles, token_sums
 
 MOST = 64  # n r: beyond it, pieces of Q and their products do not fit into one program
@@ -27,16 +28,7 @@ BEYOND_A_ROW = 5120
 STREAMS = ((2, 4), (4, 4), (4, 8), (8, 8))  # (n, r)
 
 
-class Shipped(NamedTuple):
-    """One program as it is compiled and launched."""
-
-    kernel: Any
-    signature: dict[str, str]  # argument -> Triton's name of its type; without the constants
-    constexprs: dict[str, int]
-    num_warps: int
-
-
-def mixing(n: int, r: int, d: int, type_of_h: str) -> Shipped:
+def mixing(n: int, r: int, d: int, type_of_h: str) -> Configuration:
     """The program of y, and of ∂h.
 
     n, r       streams, and coordinates of each
@@ -52,12 +44,12 @@ def mixing(n: int, r: int, d: int, type_of_h: str) -> Shipped:
     if n * r <= MOST_IN_ROWS and d <= WIDEST_ROW:
         width = next_power_of_2(d)
         tile = {"TOKENS": 4, "WIDTH": width, "PADDED": next_power_of_2(n * r)}
-        return Shipped(mix_rows, signature, shape | tile, WARPS_OF_A_ROW.get(width, 1))
+        return _configuration(mix_rows, signature, shape | tile, WARPS_OF_A_ROW.get(width, 1))
     tile = {"TOKENS": 16, "WIDTH": 128, "PADDED": _for_tensor_cores(n * r)}
-    return Shipped(mix_tiles, signature, shape | tile, 8)
+    return _configuration(mix_tiles, signature, shape | tile, 8)
 
 
-def summing(k: int, d: int, type_of_right: str) -> Shipped:
+def summing(k: int, d: int, type_of_right: str) -> Configuration:
     """The program of Σ left rightᵀ over tokens.
 
     k              coordinates of left
@@ -68,7 +60,14 @@ def summing(k: int, d: int, type_of_right: str) -> Shipped:
         "left": "*fp32", "right": f"*{type_of_right}", "parts": "*fp32", "tokens": "i32",
     }  # fmt: skip
     tile = {"TOKENS": 32, "TILES": 16, "WIDTH": 128, "PADDED": _for_tensor_cores(k)}
-    return Shipped(token_sums, signature, {"K": k, "D": d} | tile, 4)
+    return _configuration(token_sums, signature, {"K": k, "D": d} | tile, 4)
+
+
+def _configuration(
+    kernel: Any, types: dict[str, str], constexprs: dict[str, int], warps: int
+) -> Configuration:
+    signature = types | dict.fromkeys(constexprs, "constexpr")
+    return Configuration(kernel, signature, constexprs, warps)
 
 
 def _for_tensor_cores(k: int) -> int:
