@@ -17,6 +17,7 @@ import triton
 import triton.language as tl
 
 SPAN = tl.constexpr(60.0)
+MOST = tl.constexpr(3.4028234663852886e38)  # the largest number of float32
 ROUNDING = tl.constexpr(2.0**-23)  # of a float32 sum, relative, for each number that is summed
 
 
@@ -52,7 +53,7 @@ def scaled(a, u, v, LOG: tl.constexpr):
 @triton.jit
 def refused(x, inside, temperature, zeros):
     """Where an entry is NaN or +∞, is driven to ∞ by the temperature, or is a −∞ not asked for."""
-    y = x / temperature
-    infinite = (y == float("inf")) | (y == float("-inf"))
+    # a quotient would overflow first, of which Triton's interpreter warns
+    infinite = tl.abs(x) > MOST * tl.minimum(temperature, 1.0)
     asked = (x == float("-inf")) & (zeros != 0)
-    return inside & ((y != y) | (infinite & (asked == 0)))
+    return inside & ((x != x) | (infinite & (asked == 0)))
