@@ -7,7 +7,7 @@ from torch import Tensor
 
 # the type of M, Q and α, in which everything is computed -> what h may be
 TYPES = {
-    torch.float32: (torch.bfloat16, torch.float32),
+    torch.float32: (torch.bfloat16, torch.float32, torch.float64),
     torch.float64: (torch.float64,),
 }
 
@@ -46,8 +46,8 @@ def check(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> None:
     if len(types) > 1 or m.dtype not in TYPES or h.dtype not in TYPES[m.dtype]:
         raise ValueError(
             f"h, m, q and alpha are {', '.join(_name(t) for t in (h, m, q, alpha))}; the last "
-            f"three are float32 and h is bfloat16 or float32, or all four are float64.\n  Keep the "
-            f"structure in float32, and cast h."
+            f"three are float32 and h is bfloat16, float32 or float64, or all four are float64.\n  "
+            f"Keep the structure in float32, and cast h."
         )
     if len({t.device for t in (h, m, q, alpha)}) > 1:
         raise ValueError(

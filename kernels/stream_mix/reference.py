@@ -15,7 +15,7 @@ def stream_mix_reference(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> Tens
 
         y = h + α Qᵀ ((M − I_n) ⊗ I_r) Q h
 
-    h        (..., d)   bfloat16 or float32; one vector a token
+    h        (..., d)   bfloat16, float32 or float64; one vector a token
     m        (n, n)     float32; what becomes of stream i is M[i, j] of stream j
     q        (n r, d)   float32; orthonormal rows, the first r are the first stream
     alpha    ()         float32; how much of the change is made
