@@ -17,7 +17,7 @@ from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn.domain import ROUNDING, SPAN, refused, scaled, scaling
 
 # N: (P, warps), a few numbers of a tile in a thread; chosen so that no register is spilled
-SIZES = {2: (128, 4), 4: (64, 4), 8: (8, 4), 16: (2, 4), 32: (1, 2), 64: (1, 16)}
+SIZES = {2: (128, 4), 4: (32, 4), 8: (8, 4), 16: (2, 4), 32: (1, 2), 64: (1, 32)}
 
 
 @triton.jit

@@ -20,7 +20,7 @@ from classay.records import EvalRow
 
 pytestmark = pytest.mark.slow
 
-DOMAINS = ("medical", "legal", "financial")
+DOMAINS = ("medical", "legal", "financial", "code")
 
 
 def classay(*words: object) -> subprocess.CompletedProcess[str]:
@@ -65,10 +65,10 @@ def test_the_budget_is_not_a_toys(run):
     _, found = run
     losses = found.loss("naive_lora")
     gain = losses[:, 0] - np.diagonal(losses, offset=-1, axis1=1, axis2=2)
-    assert losses.shape == (3, 4, 3)
+    assert losses.shape == (3, 5, 4)
     assert (gain >= 1.0).all(), gain  # nats a token, every domain, every seed
     drift = registry.load("metric", "drift_prior_vs_own").compute
-    assert all(drift(matrix) >= 15.0 for matrix in losses)
+    assert min(map(drift, losses)) >= 15.0
 
 
 def test_frozen_does_not_drift_to_the_bit_and_was_measured_again(run):
@@ -83,7 +83,7 @@ def test_frozen_does_not_drift_to_the_bit_and_was_measured_again(run):
                 assert row.seconds > 0
                 assert row.shared is None
                 again += 1
-        assert again == 2 + 1
+        assert again == 3 + 2 + 1
 
 
 def test_the_run_ends_in_a_report_and_a_verdict(run):
@@ -142,12 +142,12 @@ def test_alone_and_without_sharing_a_cell_has_the_same_facts(run, audit):
 def test_another_base_in_another_order(audit):
     done, found = audit(
         *("--seeds", "0", "--jobs", 2),
-        *("--order", "financial,medical,legal"),
+        *("--order", "code,financial,medical,legal"),
         base="general-base-3M",
         tokens=8192,  # a larger base, so a smaller budget
     )
     assert json.loads(done.stdout)["sound"] is True
-    assert found.orders == [["financial", "medical", "legal"]]
+    assert found.orders == [["code", "financial", "medical", "legal"]]
     assert found.bounds == {"joint"}
     losses = found.loss("naive_lora")[0]
     learned = losses[0] - np.diagonal(losses, offset=-1)

@@ -219,7 +219,7 @@ def test_the_report_counts_where_the_items_went(run):
 
 
 def test_a_router_of_another_package_is_listed_runs_and_is_reported(run, plugged, capsys):
-    cli.list_names("routers")
+    cli.before.list_names("routers")
     assert capsys.readouterr().out.split() == registry.names("router")
     assert plugged in registry.names("router")
     found = run(routers=["likelihood", plugged], methods={"frozen": {}})
