@@ -16,6 +16,7 @@ class Configuration(NamedTuple):
     signature: Mapping[str, str]  # Triton's type of every argument, "constexpr" among them
     constexprs: Mapping[str, int]
     warps: int
+    registers: int | None = None  # the most of a thread; None: as many as the assembler likes
 
 
 def fp_fusion() -> bool:

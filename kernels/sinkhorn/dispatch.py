@@ -50,7 +50,7 @@ def sinkhorn_many(
 
     logits       (..., n_i, n_i) each, of one number format and on one device
     temperature  a number, or a tensor that broadcasts against the (...) of each
-    choices      a launch each way for every size class, as ``sinkhorn_fused_many`` says
+    choices      one launch each way, as ``sinkhorn_fused_many`` says
     """
     if all(map(_fused, logits)):
         return sinkhorn_fused_many(logits, iterations, temperature, zeros)

@@ -9,9 +9,13 @@ Without an exponential a half-step, the first is the fast one. It is taken where
 matrix span at most ``SPAN``: a scaling vector then spans no more (Birkhoff's theorem on Hilbert's
 metric), so that with n ≤ 256 its entries stay within e^±66, and no sum underflows in float32. Where
 there are zeros nothing bounds them, and the span is infinite.
+
+An entry outside a matrix belongs to an identity matrix beside it, so that no sum is 0.
 """
 
 from __future__ import annotations
+
+import os
 
 import triton
 import triton.language as tl
@@ -19,27 +23,72 @@ import triton.language as tl
 SPAN = tl.constexpr(60.0)
 MOST = tl.constexpr(3.4028234663852886e38)  # the largest number of float32
 ROUNDING = tl.constexpr(2.0**-23)  # of a float32 sum, relative, for each number that is summed
+BITS = tl.constexpr(1.4426950408889634)  # of the logits, log₂ e
+INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
+
+
+@triton.jit
+def inverse(total):
+    """1 / total of a normal number, to one unit in the last place."""
+    if INTERPRETED:  # it knows no assembler
+        return 1.0 / total
+    # a division is right for numbers that no sum can be, and costs three times as much
+    return tl.inline_asm_elementwise(
+        "rcp.approx.ftz.f32 $0, $1;", "=f,f", [total], dtype=tl.float32, is_pure=True, pack=1
+    )
+
+
+@triton.jit
+def power(x):
+    """2^x to two units in the last place, where it is a normal number."""
+    if INTERPRETED:
+        return tl.exp2(x)
+    return tl.inline_asm_elementwise(
+        "ex2.approx.ftz.f32 $0, $1;", "=f,f", [x], dtype=tl.float32, is_pure=True, pack=1
+    )
+
+
+@triton.jit
+def _larger(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def largest(x):
+    """The largest number of each matrix of a tile [i, matrix, j]; NaN where one is NaN."""
+    if INTERPRETED:  # it would reduce by a function of ours one number at a time
+        none = tl.max(tl.max((x != x).to(tl.int32), 2, keep_dims=True), 0, keep_dims=True)
+        high = tl.max(tl.max(tl.where(x == x, x, 0.0), 2, keep_dims=True), 0, keep_dims=True)
+        return tl.where(none != 0, float("nan"), high)
+    return tl.reduce(tl.reduce(x, 2, _larger, keep_dims=True), 0, _larger, keep_dims=True)
+
+
+@triton.jit
+def smallest(x):
+    """The smallest number of each matrix of a tile, of those that are not NaN."""
+    if INTERPRETED:  # it warns of rows that are NaN everywhere
+        x = tl.where(x == x, x, 0.0)
+    return tl.min(tl.min(x, 2, keep_dims=True), 0, keep_dims=True)
+
+
+@triton.jit
+def again(n):
+    """n, of which the compiler does not know it: what is made of it is not kept but made anew."""
+    if INTERPRETED:
+        return n
+    return tl.inline_asm_elementwise(
+        "mov.u32 $0, $1;", "=r,r", [n], dtype=tl.int32, is_pure=False, pack=1
+    )
 
 
 @triton.jit
 def scaling(a, other, AXIS: tl.constexpr, LOG: tl.constexpr):
-    """What makes the sums along an axis 1, given the scaling along the other; 0 in padding."""
+    """What makes the sums along an axis 1, given the scaling along the other."""
     if LOG:
-        y = a + other
-        peak = tl.max(y, AXIS, keep_dims=True)
-        peak = tl.where(peak == float("-inf"), 0.0, peak)
-        return inverse(peak, tl.sum(tl.exp(y - peak), AXIS, keep_dims=True), LOG)
-    return inverse(0.0, tl.sum(a * other, AXIS, keep_dims=True), LOG)
-
-
-@triton.jit
-def inverse(peak, total, LOG: tl.constexpr):
-    """The scaling that a sum, total · exp(peak), asks for; 0 in padding, where the sum is 0."""
-    some = total > 0
-    total = tl.where(some, total, 1.0)
-    if LOG:
-        return tl.where(some, -peak - tl.log(total), 0.0)
-    return tl.where(some, tl.div_rn(tl.full(total.shape, 1.0, tl.float32), total), 0.0)
+        # the sum begins with a again, so that no other tile has to be kept
+        peak = tl.max(a + other, AXIS, keep_dims=True)
+        return -peak - tl.log(tl.sum(tl.exp((a - peak) + other), AXIS, keep_dims=True))
+    return inverse(tl.sum(a * other, AXIS, keep_dims=True))
 
 
 @triton.jit
@@ -51,9 +100,9 @@ def scaled(a, u, v, LOG: tl.constexpr):
 
 
 @triton.jit
-def refused(x, inside, temperature, zeros):
+def refused(x, temperature, zeros):
     """Where an entry is NaN or +∞, is driven to ∞ by the temperature, or is a −∞ not asked for."""
     # a quotient would overflow first, of which Triton's interpreter warns
     infinite = tl.abs(x) > MOST * tl.minimum(temperature, 1.0)
     asked = (x == float("-inf")) & (zeros != 0)
-    return inside & ((x != x) | (infinite & (asked == 0)))
+    return (x != x) | (infinite & (asked == 0))

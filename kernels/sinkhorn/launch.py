@@ -1,28 +1,18 @@
-"""Matrices of any sizes in one flat tensor, a launch for each size class that occurs."""
+"""Matrices of any sizes in one flat tensor, by one launch each way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from classay.kernels.compilation import fp_fusion
-from classay.kernels.sinkhorn import resident, streaming
+from classay.kernels.sinkhorn import program
 
-LARGEST = max(streaming.SIZES)
-
-
-class SizeClass(NamedTuple):
-    """What one launch needs to be told, whichever way it goes."""
-
-    module: Any  # its _forward and _backward
-    constexprs: dict[str, int]
-    warps: int
-    most: int  # matrices in a program
-    vectors: int  # floats stored for the way back, for every row of a matrix
+LARGEST = max(program.HELD)
 
 
 def forward(
@@ -35,17 +25,19 @@ def forward(
 ) -> tuple[Tensor, Tensor]:
     """Matrices and certificates.
 
-    logits   flat: counts[0] matrices of size sizes[0], then counts[1] of sizes[1], ...
+    logits   flat: counts[0] matrices of size sizes[0], then counts[1] of sizes[1], ...; what fills
+             a padded size first, see ``last``
     returns  float32: the matrices as flat as the logits; (4, matrices)
     """
     out = torch.empty_like(logits, dtype=torch.float32)
     certificate = out.new_empty(4, sum(counts))
-    scalars = (certificate.shape[1], float(temperature), int(zeros))
-    with torch.cuda.device_of(logits):
-        for form, table, _ in _launches(counts, sizes, iterations, logits.device):
-            form.module._forward[(len(table),)](
-                logits, table, out, certificate, *scalars, **_options(form, iterations)
-            )
+    table, _, masks = _programs(counts, sizes, None, logits.device)
+    if len(table):
+        with torch.cuda.device_of(logits):
+            program.forward[(len(table),)](
+                _aligned(logits), table, out, certificate, certificate.shape[1],
+                float(temperature), int(zeros), iterations, *masks, **_options(),
+            )  # fmt: skip
     return out, certificate
 
 
@@ -60,18 +52,18 @@ def backward(
 ) -> Tensor:
     """The gradient of the logits, flat and of their number format, from that of the matrices."""
     dlogits = torch.empty_like(logits)
-    scalars = (float(temperature), int(zeros))
-    with torch.cuda.device_of(logits):
-        for form, table, rows in _launches(counts, sizes, iterations, logits.device):
-            scratch = dout.new_empty(rows * form.vectors)
-            form.module._backward[(len(table),)](
-                logits, table, dout, dlogits, scratch, *scalars, **_options(form, iterations)
-            )
+    table, scratch, masks = _programs(counts, sizes, iterations, logits.device)
+    if len(table):
+        with torch.cuda.device_of(logits):
+            program.backward[(len(table),)](
+                _aligned(logits), table, _aligned(dout), dlogits, dout.new_empty(scratch),
+                float(temperature), int(zeros), iterations, *masks, **_options(),
+            )  # fmt: skip
     return dlogits
 
 
-def size_class(n: int, iterations: int) -> SizeClass:
-    """The class of a size.
+def padded(n: int) -> int:
+    """The size of the tile that holds a matrix.
 
     raises  ValueError   no kernel holds such a matrix
     """
@@ -80,46 +72,73 @@ def size_class(n: int, iterations: int) -> SizeClass:
             f"the Sinkhorn kernels got a matrix of {n} rows; at most {LARGEST} was needed.\n"
             f"  Call sinkhorn_reference, which has no such limit."
         )
-    for padded, (most, warps) in resident.SIZES.items():
-        if n <= padded:
-            constexprs = {"N": padded, "P": most}
-            return SizeClass(resident, constexprs, warps, most, iterations)
-    padded = min(size for size in streaming.SIZES if n <= size)
-    rows, warps = streaming.SIZES[padded]
-    vectors = 4 * iterations + 1
-    return SizeClass(streaming, {"N": padded, "ROWS": rows}, warps, 1, vectors)
+    return min(size for size in program.HELD if n <= size)
 
 
-def _launches(
-    counts: Sequence[int], sizes: Sequence[int], iterations: int, device: torch.device
-) -> Iterator[tuple[SizeClass, Tensor, int]]:
-    forms = [size_class(n, iterations) for n in sizes]
-    for form in {each.constexprs["N"]: each for each in forms}.values():
-        members = tuple(each == form for each in forms)
-        table, rows = _table(tuple(counts), tuple(sizes), members, form.most, device)
-        if len(table):
-            yield form, table, rows
+def last(n: int) -> tuple[bool, int]:
+    """What matrices of different sizes are sorted by, so that those that fill a tile are aligned.
+
+    n        rows of a matrix; n² of a power of two is a multiple of every smaller one's
+    """
+    return padded(n) != n, -n
+
+
+def _programs(
+    counts: Sequence[int], sizes: Sequence[int], iterations: int | None, device: torch.device
+) -> tuple[Tensor, int, tuple[int, int]]:
+    return _tabled(tuple(counts), tuple(sizes), iterations, device)
 
 
 @lru_cache(maxsize=64)
-def _table(
+def _tabled(
     counts: tuple[int, ...],
     sizes: tuple[int, ...],
-    members: tuple[bool, ...],
-    most: int,
+    iterations: int | None,
     device: torch.device,
-) -> tuple[Tensor, int]:
-    """For every program of a launch: first number, n, matrices, first matrix, rows before it."""
-    table, number, matrix, rows = [], 0, 0, 0
-    for count, n, member in zip(counts, sizes, members, strict=True):
-        for first in range(0, count if member else 0, most):
-            held = min(most, count - first)
-            table.append([number + first * n * n, n, held, matrix + first, rows])
-            rows += held * n
+) -> tuple[Tensor, int, tuple[int, int]]:
+    """For every program: first number, n, matrices, first matrix, first number of its scratch.
+
+    iterations  that are walked back; None on the way forward
+    returns     the table, the numbers of scratch in all, and which padded sizes are full and which
+                are in part
+    """
+    table, number, matrix, scratch = [], 0, 0, 0
+    full = part = 0
+    for count, n in zip(counts, sizes, strict=True):
+        size = padded(n)
+        tile = program.held(size, n < size, iterations is not None)
+        tiles = max(1, -(-count // tile) // _slots(device)) if tile else 1
+        vectors = 0
+        if iterations is not None:
+            vectors = iterations if tile else 4 * iterations + 1
+        tile = max(1, tile)
+        if count:
+            full, part = (full | size, part) if n == size else (full, part | size)
+        for first in range(0, count, tile * tiles):
+            held = min(tile * tiles, count - first)
+            table.append([number + first * n * n, n, held, matrix + first, scratch])
+            scratch += min(held, tile) * n * vectors
         number, matrix = number + count * n * n, matrix + count
-    return torch.tensor(table, dtype=torch.int64, device=device).view(-1, 5), rows
+    rows = torch.tensor(table, dtype=torch.int64, device=device).view(-1, 5)
+    return rows, scratch, (full, part)
 
 
-def _options(form: SizeClass, iterations: int) -> dict[str, Any]:
-    launch = {"num_warps": form.warps, "enable_fp_fusion": fp_fusion()}
-    return form.constexprs | {"ITERATIONS": iterations} | launch
+def _slots(device: torch.device) -> int:
+    """Programs that a GPU runs at once, by the registers that most of them need."""
+    if device.type != "cuda":
+        return 4
+    return 4 * torch.cuda.get_device_properties(device).multi_processor_count
+
+
+def _aligned(flat: Tensor) -> Tensor:
+    # Triton compiles anew for what begins off a multiple of 16 bytes, and other code may sum in
+    # another order: a matrix that is sliced out of a batch must not notice
+    return flat.clone() if flat.data_ptr() % 16 else flat
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "num_warps": program.WARPS,
+        "maxnreg": program.REGISTERS,
+        "enable_fp_fusion": fp_fusion(),
+    }

@@ -40,11 +40,8 @@ def sinkhorn_fused_many(
 
     logits       (..., n_i, n_i) each, of one number format and on one device
     temperature  a number, or a tensor that broadcasts against the (...) of each
-    choices      one launch each way for every size class that occurs, up to 2, 4, 8, 16, 32, 64,
-                 128 and 256 rows, and not one for all. The warps of a program belong to the launch:
-                 with as few as suit a tile of 32 × 32, one of 64 × 64 spills registers, and with as
-                 many as that needs most threads of the small ones have nothing to do. Of one class,
-                 matrices of any n and order share the launch by a table
+    choices      one launch each way, whatever the sizes: a table tells every program which are its
+                 own. Which padded sizes occur is compiled in, so that a new set of them compiles
     """
     for each in logits:
         _kernel_takes(each, iterations, temperature)
@@ -52,17 +49,21 @@ def sinkhorn_fused_many(
         return []
     if isinstance(temperature, Tensor):
         logits, temperature = [divided(each, temperature) for each in logits], 1.0
-    sizes = [each.shape[-1] for each in logits]
-    counts = [math.prod(each.shape[:-2]) for each in logits]
-    flat = [each.reshape(-1) for each in logits]
+    from classay.kernels.sinkhorn.launch import last
+
+    order = sorted(range(len(logits)), key=lambda k: last(logits[k].shape[-1]))
+    shapes = [logits[k].shape for k in order]
+    sizes, counts = [shape[-1] for shape in shapes], [math.prod(shape[:-2]) for shape in shapes]
+    flat = [logits[k].reshape(-1) for k in order]
     joined = flat[0] if len(flat) == 1 else torch.cat(flat)
     out, certificate = _sinkhorn(joined, counts, sizes, iterations, temperature, zeros)
     matrices = out.split([count * n * n for count, n in zip(counts, sizes, strict=True)])
     proofs = certificate.detach().split(counts, 1)
-    return [
-        Normalised(m.view(each.shape), Certificate(*proof.view(4, *each.shape[:-2]).unbind()))
-        for each, m, proof in zip(logits, matrices, proofs, strict=True)
-    ]
+    found = {
+        k: Normalised(m.view(shape), Certificate(*proof.view(4, *shape[:-2]).unbind()))
+        for k, shape, m, proof in zip(order, shapes, matrices, proofs, strict=True)
+    }
+    return [found[k] for k in range(len(logits))]
 
 
 @torch.library.custom_op("classay::sinkhorn", mutates_args=())

@@ -1,4 +1,4 @@
-"""Matrices that stay in registers, n ≤ 64: up to P of one size in a program, each padded to N × N.
+"""Matrices that stay in registers, n ≤ 64: a program takes a tile of many after the other.
 
 The backward keeps, of every iteration, only the column scaling before it: it runs the iteration
 again, then walks it in reverse and makes each row scaling anew. For x ← x − logsumexp(x) = y ::
@@ -13,141 +13,220 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from classay.kernels.compilation import Configuration
-from classay.kernels.sinkhorn.domain import ROUNDING, SPAN, refused, scaled, scaling
-
-# N: (P, warps), a few numbers of a tile in a thread; chosen so that no register is spilled
-SIZES = {2: (128, 4), 4: (32, 4), 8: (8, 4), 16: (2, 4), 32: (1, 2), 64: (1, 32)}
+from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest
+from classay.kernels.sinkhorn.tiles import flattened, loaded, narrow, places, tiled, wide
 
 
 @triton.jit
-def _places(n, count, N: tl.constexpr, P: tl.constexpr):
-    p = tl.arange(0, P)[:, None, None]
-    i = tl.arange(0, N)[None, :, None]
-    j = tl.arange(0, N)[None, None, :]
-    return (p * n + i) * n + j, (p < count) & (i < n) & (j < n)
-
-
-@triton.jit
-def _spread(x, inside, temperature, zeros):
-    """Logits with 0 as the largest of each matrix, and which matrices are bad, which wide."""
-    wrong = refused(x, inside, temperature, zeros).to(tl.int32)
-    bad = tl.max(tl.max(wrong, 2, keep_dims=True), 1, keep_dims=True) != 0  # [P, 1, 1]
-    x = tl.where(bad & inside, 0.0, x)
-    peak = tl.max(tl.max(x, 2, keep_dims=True), 1, keep_dims=True)
-    peak = tl.where(peak == float("-inf"), 0.0, peak)  # of a matrix that is not there
-    low = tl.where(inside, x, float("inf"))
-    least = tl.min(tl.min(low, 2, keep_dims=True), 1, keep_dims=True)
-    wide = ((peak - least) / temperature) > SPAN
-    return (x - peak) / temperature, bad, wide
-
-
-@triton.jit
-def _begun(a, LOG: tl.constexpr):
-    u = tl.zeros([a.shape[0], a.shape[1], 1], tl.float32)
-    return u, tl.full([a.shape[0], 1, a.shape[2]], 0.0 if LOG else 1.0, tl.float32)
-
-
-@triton.jit
-def _iterated(a, ITERATIONS: tl.constexpr, LOG: tl.constexpr):
-    u, v = _begun(a, LOG)
+def _iterated(a, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr):
+    u = tl.full([N, P, 1], 0.0 if LOG else 1.0, tl.float32)
+    v = tl.full([1, P, N], 0.0 if LOG else 1.0, tl.float32)
     for _ in range(ITERATIONS):
         u = scaling(a, v, 2, LOG)
-        v = scaling(a, u, 1, LOG)
+        v = scaling(a, u, 0, LOG)
     return scaled(a, u, v, LOG)
 
 
 @triton.jit
-def _forward(
-    logits, table, out, certificate, batch, temperature, zeros,
-    ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr,
+def _written(
+    m, out, certificate, batch, begin, n, count, bad, own,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
+    PADDED: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
-    row = table + tl.program_id(0) * 5
-    start, n, count, first = tl.load(row), tl.load(row + 1), tl.load(row + 2), tl.load(row + 3)
-    place, inside = _places(n, count, N, P)
-    x = tl.load(logits + start + place, mask=inside, other=float("-inf")).to(tl.float32)
-    x, bad, wide = _spread(x, inside, temperature, zeros)  # [P, N, N]
-    m = _iterated(tl.exp(tl.where(wide & inside, 0.0, x)), ITERATIONS, False)
-    if tl.max(wide.to(tl.int32)) != 0:
-        m = tl.where(wide, _iterated(x, ITERATIONS, True), m)
-    m = tl.where(bad, float("nan"), m)
-    tl.store(out + start + place, m, mask=inside)
-
-    m = tl.where(bad | (inside == 0), 0.0, m)
-    rows, columns = tl.sum(m, 2, keep_dims=True), tl.sum(m, 1, keep_dims=True)
-    i, j = tl.arange(0, N)[None, :, None], tl.arange(0, N)[None, None, :]
-    worst_row = tl.max(tl.where(i < n, tl.abs(rows - 1.0), 0.0), 1, keep_dims=True)  # [P, 1, 1]
-    worst_column = tl.max(tl.where(j < n, tl.abs(columns - 1.0), 0.0), 2, keep_dims=True)
-    low = tl.where(inside, m, float("inf"))
-    least = tl.min(tl.min(low, 2, keep_dims=True), 1, keep_dims=True)
-    product = tl.max(rows, 1, keep_dims=True) * tl.max(columns, 2, keep_dims=True)
-    bound = tl.sqrt_rn(product) * (1.0 + n.to(tl.float32) * ROUNDING)
-    p = tl.arange(0, P)[:, None, None]
-    to = certificate + first + p
-    tl.store(to, tl.where(bad, float("nan"), worst_row), mask=p < count)
-    tl.store(to + batch, tl.where(bad, float("nan"), worst_column), mask=p < count)
-    tl.store(to + 2 * batch, tl.where(bad, float("nan"), least), mask=p < count)
-    tl.store(to + 3 * batch, tl.where(bad, float("nan"), bound), mask=p < count)
+    """Store matrices and certificates; in the log domain only its own."""
+    rows, columns = tl.sum(m, 2, keep_dims=True), tl.sum(m, 0, keep_dims=True)
+    worst_row = tl.max(tl.abs(rows - 1.0), 0, keep_dims=True)
+    worst_column = tl.max(tl.abs(columns - 1.0), 2, keep_dims=True)
+    product = tl.max(rows, 0, keep_dims=True) * tl.max(columns, 2, keep_dims=True)
+    bound = tl.sqrt_rn(product) * (1.0 + n * ROUNDING)
+    begin = again(begin)
+    if PADDED:
+        n = again(n)
+    _, _, _, place, inside = places(begin, n, count, N, R, C, P)
+    there = m
+    if PADDED:
+        _, _, _, _, within = places(0, n, P, N, R, C, P)
+        there = tl.where(tiled(within, N, R, C, P), m, float("inf"))
+    least = smallest(there)
+    p = begin + tl.arange(0, P)[None, :, None]
+    to, wanted = certificate + p, p < count
+    if LOG:
+        inside &= flattened(tl.broadcast_to(own, [N, P, N]), N, R, C, P)
+        wanted &= own
+        m = tl.where(bad, float("nan"), m)
+        worst_row = tl.where(bad, float("nan"), worst_row)
+        worst_column = tl.where(bad, float("nan"), worst_column)
+        least, bound = tl.where(bad, float("nan"), least), tl.where(bad, float("nan"), bound)
+    tl.store(out + place, flattened(m, N, R, C, P), mask=inside)
+    tl.store(to, worst_row, mask=wanted)
+    tl.store(to + batch, worst_column, mask=wanted)
+    tl.store(to + 2 * batch, least, mask=wanted)
+    tl.store(to + 3 * batch, bound, mask=wanted)
 
 
 @triton.jit
-def _reversed(a, d, history, n, there, ITERATIONS: tl.constexpr, LOG: tl.constexpr):
-    u, v = _begun(a, LOG)  # [P, N, 1], [P, 1, N]
+def _some(which, begin, count, P: tl.constexpr):
+    there = begin + tl.arange(0, P)[None, :, None] < count
+    return tl.max((which & there).to(tl.int32)) != 0
+
+
+@triton.jit
+def forward(
+    logits, out, certificate, batch, n, count, temperature, zeros,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
+    P: tl.constexpr, FEW: tl.constexpr,
+):  # fmt: skip
+    """Matrices and certificates, a tile after the other; the pointers are those of the first.
+
+    P, FEW   matrices in a tile, and in one of the log domain
+    """
+    R: tl.constexpr = 8 if N > 8 else N
+    C: tl.constexpr = 2 if N > 8 else 1
+    begin = count * 0  # a loop carries no constant
+    flat = loaded(logits, begin, n, count, N, R, C, P, PADDED)
+    while begin < count:
+        if not PADDED:
+            # on its way while this tile is normalised
+            following = loaded(logits, begin + P, n, count, N, R, C, P, False)
+        a, left = narrow(flat, n, temperature, N, R, C, P, PADDED)
+        m = _iterated(a, ITERATIONS, N, P, False)
+        _written(m, out, certificate, batch, begin, n, count, left, left, N, R, C, P, PADDED, False)
+        if _some(left, begin, count, P):
+            # the rest is written over what stands in its place
+            tl.debug_barrier()
+            for part in range(P // FEW):
+                at = begin + part * FEW
+                few = loaded(logits, at, n, count, N, R, 1, FEW, PADDED)
+                a_few, bad, own = wide(few, n, temperature, zeros, N, R, FEW, PADDED)
+                m_few = _iterated(a_few, ITERATIONS, N, FEW, True)
+                _written(
+                    m_few, out, certificate, batch, at, n, count, bad, own,
+                    N, R, 1, FEW, PADDED, True,
+                )  # fmt: skip
+        begin += P
+        # masks leave no registers for a second tile
+        flat = loaded(logits, begin, n, count, N, R, C, P, True) if PADDED else following
+
+
+@triton.jit
+def _kept(
+    a, history, n, there,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr,
+):  # fmt: skip
+    """Iterate and store the column scaling before every iteration; returns the last scalings."""
+    u = tl.full([N, P, 1], 0.0 if LOG else 1.0, tl.float32)
+    v = tl.full([1, P, N], 0.0 if LOG else 1.0, tl.float32)
     for t in range(ITERATIONS):
         tl.store(history + t * n, v, mask=there)
         u = scaling(a, v, 2, LOG)
-        v = scaling(a, u, 1, LOG)
+        v = scaling(a, u, 0, LOG)
     # what one thread stored another may load
     tl.debug_barrier()
-    d = d * scaled(a, u, v, LOG)
+    return u, v
+
+
+@triton.jit
+def _reversed_narrow(
+    a, d, history, n, there, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr
+):
+    """∂L = A ∘ S, whose sums over the matrix stay vectors.
+
+    S begins as ∂M ∘ u vᵀ, and of every iteration loses u (γ ∘ v)ᵀ and (φ ∘ u) vᵀ of the v before it
+    """
+    u, v = _kept(a, history, n, there, ITERATIONS, N, P, False)
+    d = d * u * v
+    gamma = tl.sum(a * d, 0, keep_dims=True)  # [1, P, N]
+    behind = tl.sum(a * d, 2, keep_dims=True)  # [N, P, 1]; only the last iteration has some
+    following = tl.load(history + (ITERATIONS - 1) * n, mask=there, other=1.0)
+    for back in range(ITERATIONS):
+        before = following
+        # on its way while this iteration is walked back
+        earlier = there & (back < ITERATIONS - 1)
+        following = tl.load(history + (ITERATIONS - 2 - back) * n, mask=earlier, other=1.0)
+        u = scaling(a, before, 2, False)
+        w = gamma * v
+        phi = behind - u * tl.sum(a * w, 2, keep_dims=True)
+        f = phi * u
+        d = d - u * w - f * before
+        gamma = -before * tl.sum(a * f, 0, keep_dims=True)
+        behind = tl.zeros([N, P, 1], tl.float32)
+        v = before
+    tl.debug_barrier()
+    return a * d
+
+
+@triton.jit
+def _reversed_wide(
+    a, d, history, n, there, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr
+):
+    u, v = _kept(a, history, n, there, ITERATIONS, N, P, True)
+    d = d * scaled(a, u, v, True)
     for back in range(ITERATIONS):
         before = tl.load(history + (ITERATIONS - 1 - back) * n, mask=there, other=0.0)
-        u = scaling(a, before, 2, LOG)
-        d -= scaled(a, u, v, LOG) * tl.sum(d, 1, keep_dims=True)
-        d -= scaled(a, u, before, LOG) * tl.sum(d, 2, keep_dims=True)
+        u = scaling(a, before, 2, True)
+        d -= scaled(a, u, v, True) * tl.sum(d, 0, keep_dims=True)
+        d -= scaled(a, u, before, True) * tl.sum(d, 2, keep_dims=True)
         v = before
     tl.debug_barrier()
     return d
 
 
 @triton.jit
-def _backward(
-    logits, table, dout, dlogits, scratch, temperature, zeros,
-    ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr,
+def _gradient(
+    dout, begin, n, count,
+    N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    row = table + tl.program_id(0) * 5
-    start, n, count, vectors = tl.load(row), tl.load(row + 1), tl.load(row + 2), tl.load(row + 4)
-    place, inside = _places(n, count, N, P)
-    x = tl.load(logits + start + place, mask=inside, other=float("-inf")).to(tl.float32)
-    g = tl.load(dout + start + place, mask=inside, other=0.0)
-    x, bad, wide = _spread(x, inside, temperature, zeros)  # [P, N, N]
-    p, j = tl.arange(0, P)[:, None, None], tl.arange(0, N)[None, None, :]
-    history = scratch + (vectors + p * n) * ITERATIONS + j
-    there = (p < count) & (j < n)
-    narrow = tl.exp(tl.where(wide & inside, 0.0, x))
-    d = _reversed(narrow, g, history, n, there, ITERATIONS, False)
-    if tl.max(wide.to(tl.int32)) != 0:
-        d = tl.where(wide, _reversed(x, g, history, n, there, ITERATIONS, True), d)
-    d = tl.where(bad, float("nan"), d / temperature)
-    tl.store(dlogits + start + place, d, mask=inside)
+    begin = again(begin)
+    if PADDED:
+        n = again(n)
+    _, _, _, place, inside = places(begin, n, count, N, R, 1, P)
+    return tiled(tl.load(dout + place, mask=inside, other=0.0), N, R, 1, P)
 
 
-_LAST = {"temperature": "fp32", "zeros": "i32"}
-_LAST |= dict.fromkeys(("ITERATIONS", "N", "P"), "constexpr")
-SHIPPED = [
-    Configuration(kernel, signature | _LAST, {"ITERATIONS": 20, "N": n, "P": p}, warps)
-    for n, (p, warps) in SIZES.items()
-    for logits in ("*fp32", "*bf16")
-    for kernel, signature in (
-        (
-            _forward,
-            {"logits": logits, "table": "*i64", "out": "*fp32", "certificate": "*fp32"}
-            | {"batch": "i32"},
-        ),
-        (
-            _backward,
-            {"logits": logits, "table": "*i64", "dout": "*fp32", "dlogits": logits}
-            | {"scratch": "*fp32"},
-        ),
-    )
-]
+@triton.jit
+def _returned(
+    d, dlogits, begin, n, count, temperature, bad, own,
+    N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr, LOG: tl.constexpr,
+):  # fmt: skip
+    """Store gradients; in the log domain only its own."""
+    begin = again(begin)
+    if PADDED:
+        n = again(n)
+    _, _, _, place, inside = places(begin, n, count, N, R, 1, P)
+    if temperature != 1.0:
+        d /= temperature
+    if LOG:
+        d = tl.where(bad, float("nan"), d)
+        inside &= flattened(tl.broadcast_to(own, [N, P, N]), N, R, 1, P)
+    tl.store(dlogits + place, flattened(d, N, R, 1, P), mask=inside)
+
+
+@triton.jit
+def backward(
+    logits, dout, dlogits, scratch, n, count, temperature, zeros,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    """The gradients of the logits, a tile after the other; the pointers are those of the first.
+
+    scratch  P n ITERATIONS numbers
+    """
+    R: tl.constexpr = 8 if N > 8 else N
+    p, j = tl.arange(0, P)[None, :, None], tl.arange(0, N)[None, None, :]
+    history = scratch + p * n * ITERATIONS + j
+    begin = count * 0  # a loop carries no constant
+    while begin < count:
+        there = (begin + p < count) & (j < n)
+        flat = loaded(logits, begin, n, count, N, R, 1, P, PADDED)
+        g = _gradient(dout, begin, n, count, N, R, P, PADDED)
+        a, left = narrow(flat, n, temperature, N, R, 1, P, PADDED)
+        d = _reversed_narrow(a, g, history, n, there, ITERATIONS, N, P)
+        _returned(d, dlogits, begin, n, count, temperature, left, left, N, R, P, PADDED, False)
+        if _some(left, begin, count, P):
+            # the rest is written over what stands in its place
+            tl.debug_barrier()
+            flat = loaded(logits, begin, n, count, N, R, 1, P, PADDED)
+            g = _gradient(dout, begin, n, count, N, R, P, PADDED)
+            a, bad, own = wide(flat, n, temperature, zeros, N, R, P, PADDED)
+            d = _reversed_wide(a, g, history, n, there, ITERATIONS, N, P)
+            _returned(d, dlogits, begin, n, count, temperature, bad, own, N, R, P, PADDED, True)
+        begin += P

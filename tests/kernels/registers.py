@@ -26,7 +26,7 @@ knobs.nvidia.dump_ptxas_log = True
 knobs.compilation.always_compile = True
 
 
-def needed(kernel, signature, constexprs, warps) -> dict:
+def needed(kernel, signature, constexprs, warps, most) -> dict:
     types = dict(signature)
     # torch aligns what it allocates, and Triton compiles for that
     aligned = {
@@ -37,7 +37,7 @@ def needed(kernel, signature, constexprs, warps) -> dict:
     names = list(types)
     places = {(names.index(name),): value for name, value in constexprs.items()}
     source = ASTSource(kernel, types, places, aligned)
-    options = {"num_warps": warps, "enable_fp_fusion": fp_fusion()}
+    options = {"num_warps": warps, "enable_fp_fusion": fp_fusion(), "maxnreg": most}
     with redirect_stdout(io.StringIO()) as said:
         compile(source, GPUTarget("cuda", 90, 32), options)
     (spilled,), (registers,) = (

@@ -16,8 +16,7 @@ REGISTERS = 65_536  # of an SM
 SCRIPT = Path(__file__).with_name("registers.py")
 # what a file ships stands in its SHIPPED; a file of kernels is a line of this list
 FILES = [
-    "classay.kernels.sinkhorn.resident",
-    "classay.kernels.sinkhorn.streaming",
+    "classay.kernels.sinkhorn.program",
     "classay.kernels.stream_mix.shipped",
 ]
 
@@ -43,10 +42,21 @@ def test_no_kernel_spills_a_register_on_hopper(module, tmp_path):
 
 
 def test_every_shape_that_is_promised_is_shipped():
-    from classay.kernels.sinkhorn import resident, streaming
+    from classay.kernels.sinkhorn import program
     from classay.kernels.stream_mix.shipped import DIMENSIONS, SHIPPED, STREAMS
 
-    assert {*resident.SIZES, *streaming.SIZES} == {2, 4, 8, 16, 32, 64, 128, 256}
+    sinkhorn = [
+        (one.kernel, one.signature["logits"], one.constexprs["FULL"], one.constexprs["PART"])
+        for one in program.SHIPPED
+    ]
+    sizes = [2, 4, 8, 16, 32, 64, 128, 256]
+    assert set(sinkhorn) == {
+        (kernel, logits, *masks)
+        for kernel in (program.forward, program.backward)
+        for logits in ("*bf16", "*fp32")
+        for n in sizes
+        for masks in ((n, 0), (0, n))
+    }
     mixed = {
         (one.signature["h"], one.constexprs["N"] * one.constexprs["R"], one.constexprs["D"])
         for one in SHIPPED

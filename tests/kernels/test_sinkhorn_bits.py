@@ -5,7 +5,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from classay.kernels.sinkhorn import dispatch, launch, sinkhorn_fused, sinkhorn_fused_many
+from classay.kernels.sinkhorn import (
+    dispatch,
+    launch,
+    program,
+    sinkhorn_fused,
+    sinkhorn_fused_many,
+)
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -60,6 +66,26 @@ def test_matrices_of_many_sizes_are_what_each_is_alone():
         assert torch.equal(x.grad, alone.grad)
         assert all(map(torch.equal, certificate, certificate_alone))
     assert sinkhorn_fused_many([], 4) == []
+
+
+def test_one_launch_each_way_whatever_the_sizes(monkeypatch):
+    launched = []
+
+    class Counted:
+        def __init__(self, kernel):
+            self.kernel = kernel
+
+        def __getitem__(self, grid):
+            launched.append((self.kernel, grid))
+            return self.kernel[grid]
+
+    for name in ("forward", "backward"):
+        monkeypatch.setattr(program, name, Counted(getattr(program, name)))
+    many = [drawn(2, n, n).requires_grad_() for n in (2, 3, 16, 40, 64, 65)]
+    torch.autograd.backward([m.sum() for m, _ in sinkhorn_fused_many(many, 1)])
+    # every size has a program of its own
+    assert len(launched) == 2
+    assert all(grid >= (6,) for _, grid in launched)
 
 
 def test_what_is_sent_to_the_kernels_is_what_they_hold():

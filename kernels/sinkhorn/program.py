@@ -1,0 +1,156 @@
+"""One launch each way for matrices of any sizes: a program finds in a table which are its own.
+
+The sizes that occur are known when it is compiled, padded to 2, 4, …, 256, as two sets of bits:
+those of matrices that fill their padded size, which are read and written four numbers at a time,
+and those of matrices that do not. A program has four warps whatever it holds, so that the bits of a
+matrix do not depend on which others share the launch.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from classay.kernels.compilation import Configuration
+from classay.kernels.sinkhorn import resident, streaming
+
+WARPS = 4
+# all that a thread can have: left alone, the assembler may spill a few to fit one program more
+REGISTERS = 255
+# matrices in a tile by their padded size: on the way forward, of those that fill it and of those
+# that do not, whose masks need registers too; and on the way back, where the log domain's are as
+# many. The most that spill no register, and 0 where that is less than one
+HELD = {
+    2: (128, 128, 128, 128),
+    4: (128, 128, 128, 128),
+    8: (64, 64, 64, 64),
+    16: (32, 16, 16, 8),
+    32: (8, 4, 4, 2),
+    64: (2, 0, 1, 0),
+    128: (0, 0, 0, 0),
+    256: (0, 0, 0, 0),
+}
+
+
+@triton.constexpr_function
+def held(size, part, backward):
+    """How many matrices of a padded size are in a tile; 0 of those that are streamed."""
+    return HELD[size][2 * backward + part]
+
+
+@triton.jit
+def forward(
+    logits, table, out, certificate, batch, temperature, zeros,
+    ITERATIONS: tl.constexpr, FULL: tl.constexpr, PART: tl.constexpr,
+):  # fmt: skip
+    """Matrices and certificates of every size.
+
+    logits       numbers of all matrices, one after the other   bfloat16 or float32
+    table        (programs, 5)   int64; see ``launch``
+    out          as logits       float32
+    certificate  (4, batch)      float32
+    FULL, PART   the sum of the padded sizes that occur, of matrices that fill them and that do not
+    """
+    row = table + tl.program_id(0) * 5
+    start, first = tl.load(row), tl.load(row + 3)
+    n, count = tl.load(row + 1).to(tl.int32), tl.load(row + 2).to(tl.int32)
+    for power in tl.static_range(1, 9):
+        if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
+            if n == 2**power:
+                at = tl.multiple_of(start, 16 if power > 1 else 4)
+                _forward(
+                    logits + at, out + at, certificate + first, batch, 2**power, count,
+                    temperature, zeros, ITERATIONS, 2**power, False,
+                )  # fmt: skip
+        if (PART & 2**power) != 0:  # noqa: SIM102
+            if (n < 2**power) & ((n > 2 ** (power - 1)) | (power == 1)):
+                _forward(
+                    logits + start, out + start, certificate + first, batch, n, count,
+                    temperature, zeros, ITERATIONS, 2**power, True,
+                )  # fmt: skip
+
+
+@triton.jit
+def _forward(
+    logits, out, certificate, batch, n, count, temperature, zeros,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    if held(N, PADDED, False) == 0:
+        streaming.forward(
+            logits, out, certificate, batch, n, temperature, zeros, ITERATIONS, N, PADDED
+        )
+    else:
+        resident.forward(
+            logits, out, certificate, batch, n, count, temperature, zeros, ITERATIONS, N, PADDED,
+            held(N, PADDED, False), held(N, PADDED, True),
+        )  # fmt: skip
+
+
+@triton.jit
+def backward(
+    logits, table, dout, dlogits, scratch, temperature, zeros,
+    ITERATIONS: tl.constexpr, FULL: tl.constexpr, PART: tl.constexpr,
+):  # fmt: skip
+    """The gradients of the logits.
+
+    dout      of the matrices, as flat as the logits   float32
+    dlogits   as the logits
+    scratch   float32; where a program finds its own stands in the table
+    others    those of ``forward``
+    """
+    row = table + tl.program_id(0) * 5
+    start, own = tl.load(row), tl.load(row + 4)
+    n, count = tl.load(row + 1).to(tl.int32), tl.load(row + 2).to(tl.int32)
+    for power in tl.static_range(1, 9):
+        if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
+            if n == 2**power:
+                at = tl.multiple_of(start, 16 if power > 1 else 4)
+                _backward(
+                    logits + at, dout + at, dlogits + at, scratch + own, 2**power, count,
+                    temperature, zeros, ITERATIONS, 2**power, False,
+                )  # fmt: skip
+        if (PART & 2**power) != 0:  # noqa: SIM102
+            if (n < 2**power) & ((n > 2 ** (power - 1)) | (power == 1)):
+                _backward(
+                    logits + start, dout + start, dlogits + start, scratch + own, n, count,
+                    temperature, zeros, ITERATIONS, 2**power, True,
+                )  # fmt: skip
+
+
+@triton.jit
+def _backward(
+    logits, dout, dlogits, scratch, n, count, temperature, zeros,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    if held(N, PADDED, False) == 0:
+        streaming.backward(
+            logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED
+        )
+    else:
+        resident.backward(
+            logits, dout, dlogits, scratch, n, count, temperature, zeros, ITERATIONS, N, PADDED,
+            held(N, PADDED, True),
+        )  # fmt: skip
+
+
+_LAST = {"temperature": "fp32", "zeros": "i32"}
+_LAST |= dict.fromkeys(("ITERATIONS", "FULL", "PART"), "constexpr")
+SHIPPED = [
+    Configuration(
+        kernel, signature | _LAST, {"ITERATIONS": 20, "FULL": full, "PART": part}, WARPS, REGISTERS
+    )
+    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD]
+    for logits in ("*fp32", "*bf16")
+    for kernel, signature in (
+        (
+            forward,
+            {"logits": logits, "table": "*i64", "out": "*fp32", "certificate": "*fp32"}
+            | {"batch": "i32"},
+        ),
+        (
+            backward,
+            {"logits": logits, "table": "*i64", "dout": "*fp32", "dlogits": logits}
+            | {"scratch": "*fp32"},
+        ),
+    )
+]

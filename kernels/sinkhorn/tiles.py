@@ -1,0 +1,114 @@
+"""Tiles of many matrices of one size, each padded to N × N: how they are laid out and begin.
+
+A tile is [i, matrix, j]. Of a matrix a thread holds R rows, and of a row C pieces; the other rows
+and columns are of few threads beside it, so that most of a sum is made within one thread. A tile
+comes from memory flat, in an order that leaves every number where it is used.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from classay.kernels.sinkhorn.domain import (
+    BITS,
+    INTERPRETED,
+    MOST,
+    SPAN,
+    again,
+    largest,
+    power,
+    refused,
+    smallest,
+)  # fmt: skip
+
+
+@triton.jit
+def places(first, n, count, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr):
+    """Row, column, matrix, number in the tensor, and whether it is there, of a flat tile."""
+    x = tl.arange(0, R * C * P * (N // R))[:, None]
+    w = tl.arange(0, N // C)[None, :]
+    i = x // (P * (N // R) * C) * (N // R) + x % (N // R)
+    j = x // (P * (N // R)) % C * (N // C) + w
+    p = first + x // (N // R) % P
+    return i, j, p, (p * n + i) * n + j, (p < count) & (i < n) & (j < n)
+
+
+@triton.jit
+def tiled(flat, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr):
+    """A flat tile as [i, matrix, j]."""
+    x = tl.permute(tl.reshape(flat, [R, C, P, N // R, N // C]), 0, 3, 2, 1, 4)
+    return tl.reshape(x, [N, P, N])
+
+
+@triton.jit
+def flattened(tile, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr):
+    """The inverse of ``tiled``."""
+    x = tl.permute(tl.reshape(tile, [R, N // R, P, C, N // C]), 0, 3, 2, 1, 4)
+    return tl.reshape(x, [R * C * P * (N // R), N // C])
+
+
+@triton.jit
+def loaded(
+    logits, begin, n, count,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    """Logits in a flat tile, from matrix ``begin`` on."""
+    begin = again(begin)
+    if PADDED:
+        n = again(n)
+    _, _, p, place, inside = places(begin, n, count, N, R, C, P)
+    x = tl.load(logits + place, mask=inside, other=0.0)
+    if PADDED:
+        # neither the largest nor the smallest of a matrix may be one that is not there
+        x = tl.where(inside, x, tl.load(logits + p * n * n, mask=p < count, other=0.0))
+    return x
+
+
+@triton.jit
+def _beside(
+    a, n, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr
+):
+    """A with an identity matrix in its padding."""
+    i, j, _, _, inside = places(0, again(n), P, N, R, C, P)
+    one, none = (0.0, float("-inf")) if LOG else (1.0, 0.0)
+    identity = tiled(tl.where(i == j, one, none), N, R, C, P)
+    return tl.where(tiled(inside, N, R, C, P), a, identity)
+
+
+@triton.jit
+def narrow(
+    flat, n, temperature,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    """A = exp(logits / temperature) up to a factor; which matrices the log domain is left with."""
+    x = tiled(flat.to(tl.float32), N, R, C, P)
+    high, least = largest(x), smallest(x)  # [1, P, 1]
+    most = MOST * tl.minimum(temperature, 1.0)
+    known = (high <= most) & (least >= -most)
+    left = (known == 0) | ((tl.where(known, high - least, 0.0) / temperature) > SPAN)
+    if INTERPRETED:  # it warns of what comes to nothing in a matrix that is left
+        x, high = tl.where(left, 0.0, x), tl.where(left, 0.0, high)
+    bits = BITS / temperature
+    a = power(tl.fma(x, bits, -high * bits))
+    if PADDED:
+        a = _beside(a, n, N, R, C, P, False)
+    return a, left
+
+
+@triton.jit
+def wide(
+    flat, n, temperature, zeros,
+    N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    """log A; which matrices are bad; which belong to the log domain, those and the wide ones."""
+    x = tiled(flat.to(tl.float32), N, R, 1, P)
+    wrong = refused(x, temperature, zeros).to(tl.int32)
+    bad = tl.max(tl.max(wrong, 2, keep_dims=True), 0, keep_dims=True) != 0
+    x = tl.where(bad, 0.0, x)
+    high, least = largest(x), smallest(x)
+    own = bad | ((high - least) / temperature > SPAN)
+    x = (x - high) / temperature
+    if PADDED:
+        x = _beside(x, n, N, R, 1, P, True)
+    return x, bad, own
