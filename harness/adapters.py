@@ -33,6 +33,7 @@ class Adapters:
         self.active: str | None = None
         self.beside: tuple[str, ...] = ()  # summed with the active one, and frozen
         self._peft: Any = None
+        self._named: dict[str, list[tuple[str, nn.Parameter]]] = {}
         model.requires_grad_(False)
 
     def fresh(self, name: str, phase: int) -> None:
@@ -114,9 +115,7 @@ class Adapters:
 
     def named(self, name: str | None) -> Iterator[tuple[str, nn.Parameter]]:
         """An adapter's parameters under the names that PEFT saves them with."""
-        for key, parameter in () if name is None else self._peft.named_parameters():
-            if "lora_" in key and f".{name}." in key:
-                yield key.replace(f".{name}.", "."), parameter
+        return iter(() if name is None else self._named.get(name, ()))
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """An adapter's weights, detached but not copied."""
@@ -162,3 +161,9 @@ class Adapters:
         else:
             self._peft.add_adapter(name, self._config())
         self.names.append(name)
+        # found once: methods ask at every step, and the whole model would be walked each time
+        self._named[name] = [
+            (key.replace(f".{name}.", "."), parameter)
+            for key, parameter in self._peft.named_parameters()
+            if "lora_" in key and f".{name}." in key
+        ]

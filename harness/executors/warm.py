@@ -9,5 +9,9 @@ import torch  # noqa: E402, F401
 import transformers.modeling_utils  # noqa: E402
 import transformers.models.auto.modeling_auto  # noqa: E402
 import transformers.models.llama.modeling_llama  # noqa: E402, F401
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping  # noqa: E402
 
 import classay.shared  # noqa: E402, F401
+
+# made when the first model of a process is loaded, and then kept
+get_checkpoint_conversion_mapping("llama")

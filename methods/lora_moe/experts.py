@@ -43,7 +43,13 @@ class Experts:
 
         device = next(self.adapters.model.parameters()).device
         self.mixture.attach()
-        self.own = {key: torch.nn.Parameter(t.to(device).clone()) for key, t in routers.items()}
+        # the optimizer's state goes by the order of the modules, which no file keeps
+        widths = dict.fromkeys(str(m.in_features) for m in self.mixture.modules.values())
+        self.own = {
+            width: torch.nn.Parameter(routers[width].to(device).clone())
+            for width in widths
+            if width in routers
+        }
         self._let_learn()
 
     def lora(self) -> list[nn.Parameter]:

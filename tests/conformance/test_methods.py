@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
+from functools import cache
 from typing import ClassVar, NamedTuple
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save, save_file
 
 from classay import registry
 from classay.adapters import Adapters
 from classay.base import Base, locate
 from classay.errors import ConfigError
-from classay.method import Method, Phase, State
+from classay.method import Cost, Group, Method, Phase, State
 from classay.records import InvariantRow, StepRow, TraceRow
 from classay.seeding import Seeds
 from classay.suite import AdapterSpec, BaseSpec, Training
@@ -27,6 +28,7 @@ from classay.trainer import PhaseTraining
 SETTINGS = Training(tokens_per_domain=128, batch=2, learning_rate=0.02, warmup_steps=1)
 DOMAINS = ("river", "oven", "clock")
 STEPS = 4
+STOPPED = 2  # steps of a phase, after which a checkpoint is taken
 
 
 def examples() -> list[str]:
@@ -36,6 +38,7 @@ def examples() -> list[str]:
     return [*modules, *variants]
 
 
+@cache  # every look-up reads what all installed packages provide
 def example(name: str):
     """The module and the settings behind a name of ``examples``, or behind ``<method>.OFF``."""
     method, _, variant = name.partition(".")
@@ -83,15 +86,13 @@ class Bench:
             self.learn_one(offered(index))
         return self
 
-    def learn_one(self, phase: Phase) -> list[StepRow]:
+    def learn_one(self, phase: Phase) -> None:
         """Learn one domain."""
-        rows = []
         self.method.begin_phase(phase)
         training = PhaseTraining(self.method, phase, SETTINGS, self.seeds)
         while training.step < training.steps:
-            rows += training.advance()
+            training.advance()
         self.method.end_phase(phase)
-        return [row for row in rows if isinstance(row, StepRow)]
 
 
 def offered(index: int) -> Phase:
@@ -102,6 +103,15 @@ def offered(index: int) -> Phase:
 
 def weights(bench: Bench) -> dict[str, torch.Tensor]:
     return {key: t.clone() for key, t in bench.method.state().tensors.items()}
+
+
+def packed(tensors: dict[str, torch.Tensor]) -> bytes:
+    return save({key: t.contiguous() for key, t in tensors.items()})
+
+
+def unpacked(file: bytes) -> dict[str, torch.Tensor]:
+    """Not in the order in which they were written: a file does not keep it."""
+    return {key: t.clone() for key, t in sorted(load(file).items(), reverse=True)}
 
 
 def answers(bench: Bench, domain: str) -> torch.Tensor:
@@ -125,47 +135,152 @@ def grams(tensors: Iterable[torch.Tensor]) -> set[tuple[int, ...]]:
     return {tuple(four) for t in whole for four in t.unfold(0, 4, 1).tolist()}
 
 
+class Account(NamedTuple):
+    """What was to be seen of one phase."""
+
+    # before its first step
+    names: list[str]  # of all adapters
+    fresh: dict[str, torch.Tensor] | None  # the adapter in training
+    answering: set[tuple[str | None, tuple[str, ...]]]  # of known and unknown domains
+    curriculum: Sequence[Mapping[str, torch.Tensor]]
+    groups: Sequence[Group]
+    parameters: list[torch.nn.Parameter]
+    shared: list[torch.nn.Parameter]  # those of the adapter of that name
+    # while it learned
+    rows: list[StepRow | InvariantRow | TraceRow]
+    checkpoint: bytes
+    about: str  # goes into a checkpoint as plain JSON
+    trained: dict[str, torch.Tensor] | None  # the adapter in training, not yet consolidated
+    # afterwards
+    traces: list[TraceRow]
+    active: str | None
+    kept: bytes
+    cost: Cost
+    trainable: int
+    mechanisms: tuple[str, ...]
+    base: str  # its digest before any question, and after them
+    asked: str
+    answers: list[torch.Tensor]  # to a question about every domain, and about none
+    bare: torch.Tensor  # about the first domain, with every mechanism off
+
+    @property
+    def steps(self) -> list[StepRow]:
+        return [row for row in self.rows if isinstance(row, StepRow)]
+
+    def raw(self, adapter: str | None) -> dict[str, bytes]:
+        """An adapter's bytes at the end of the phase."""
+        return raw(self.kept, f"adapter/{adapter}/")
+
+
+def raw(file: bytes, prefix: str) -> dict[str, bytes]:
+    tensors = load(file).items()
+    return {k.removeprefix(prefix): t.numpy().tobytes() for k, t in tensors if k.startswith(prefix)}
+
+
+class Life:
+    """One method learning the whole stream, watched more closely than any run watches it."""
+
+    def __init__(self, learned: Bench) -> None:
+        self.learned, self.base = learned, learned.base.digest()
+        self.phases = [self._account(offered(index)) for index in range(len(DOMAINS))]
+
+    def _account(self, phase: Phase) -> Account:
+        method, adapters, base = self.learned.method, self.learned.adapters, self.learned.base
+        method.begin_phase(phase)
+        names, fresh, answering = list(adapters.names), self._in_training(), set()
+        training = PhaseTraining(method, phase, SETTINGS, self.learned.seeds)
+        for domain in (*DOMAINS, "unheard_of", None):
+            with method.answering(domain):
+                answering.add((adapters.active, adapters.beside))
+        parameters = list(method.parameters())
+        shared = [p for _, p in adapters.named("shared")] if "shared" in names else []
+        rows = []
+        for _ in range(min(STOPPED, training.steps)):
+            rows += training.advance()
+        tensors, about = method.state()
+        checkpoint, about = packed({**tensors, **training.state()}), json.dumps(about)
+        while training.step < training.steps:
+            rows += training.advance()
+        trained = self._in_training()
+        method.end_phase(phase)
+        digest = base.digest()
+        answered = [answers(self.learned, domain) for domain in (*DOMAINS, None)]
+        with ExitStack() as off:
+            for state in method.ablations().values():
+                off.enter_context(state)
+            bare = answers(self.learned, DOMAINS[0])
+        return Account(
+            names=names,
+            fresh=fresh,
+            answering=answering,
+            curriculum=training.batches,
+            groups=training.groups,
+            parameters=parameters,
+            shared=shared,
+            rows=rows,
+            checkpoint=checkpoint,
+            about=about,
+            trained=trained,
+            traces=training.trace(training.step, ended=True),
+            active=adapters.active,
+            kept=packed(method.state().tensors),
+            cost=method.cost(),
+            trainable=sum(p.numel() for p in method.parameters()),
+            mechanisms=tuple(method.ablations()),
+            base=digest,
+            asked=base.digest(),
+            answers=answered,
+            bare=bare,
+        )
+
+    def _in_training(self) -> dict[str, torch.Tensor] | None:
+        adapters = self.learned.adapters
+        if adapters.active is None:
+            return None
+        return {key: t.clone() for key, t in adapters.tensors(adapters.active).items()}
+
+
 @pytest.fixture
 def bench(tiny_base) -> Callable[..., Bench]:
     return lambda name, seed=0, dtype="fp32": Bench(tiny_base, name, seed, dtype)
 
 
+@pytest.fixture(scope="module")
+def life(tiny_base) -> Callable[..., Life]:
+    """Each life is lived once: to learn is what takes the time, and laws only read of it."""
+    lived = cache(lambda name, dtype: Life(Bench(tiny_base, name, dtype=dtype)))
+    return lambda name, dtype="fp32": lived(name, dtype)
+
+
 @every_example_and_format
-def test_same_seed_same_bits(bench, name, dtype):
-    first, again = (weights(bench(name, dtype=dtype).learn()) for _ in range(2))
-    assert equal(first, again)
+def test_same_seed_same_bits_whatever_is_asked_or_drawn_meanwhile(bench, life, name, dtype):
+    watched = life(name, dtype)
+    torch.manual_seed(999)  # the global generator has no say
+    again = weights(bench(name, dtype=dtype).learn())
+    assert equal(unpacked(watched.phases[-1].kept), again)
 
 
 @every_example
-def test_what_a_plan_is_told_of_it_before_it_is_built_is_true(bench, name):
-    learned = bench(name).learn(1)
-    kind, config = type(learned.method), learned.method.config
-    assert kind.needs_domain_with(config) is learned.method.needs_domain
-    assert tuple(kind.mechanisms(config)) == tuple(learned.method.ablations())
+def test_what_a_plan_is_told_of_it_before_it_is_built_is_true(life, name):
+    method = life(name).learned.method
+    assert type(method).needs_domain_with(method.config) is method.needs_domain
+    planned = tuple(type(method).mechanisms(method.config))
+    assert [phase.mechanisms for phase in life(name).phases] == [planned] * len(DOMAINS)
 
 
 @every_example
-def test_another_seed_gives_other_weights(bench, name):
-    first, other = (bench(name, seed=seed).learn() for seed in (0, 1))
+def test_another_seed_gives_other_weights(bench, life, name):
+    first, other = life(name), weights(bench(name, seed=1).learn())
     # what has no adapter has nothing to draw; seeds differ in the batches that they are offered
-    assert equal(weights(first), weights(other)) is not bool(first.adapters.names)
-
-
-@every_example
-def test_the_global_generator_has_no_say(bench, name):
-    first = weights(bench(name).learn())
-    torch.manual_seed(999)
-    assert equal(first, weights(bench(name).learn()))
+    same = equal(unpacked(first.phases[-1].kept), other)
+    assert same is not bool(first.learned.adapters.names)
 
 
 @every_example_and_format
-def test_the_base_never_moves_unless_the_method_says_so(bench, name, dtype):
-    learned = bench(name, dtype=dtype)
-    before = learned.base.digest()
-    after = learned.learn().base.digest()
-    assert (after != before) is moves_base(name)
-    answers(learned, DOMAINS[0])
-    assert learned.base.digest() == after
+def test_the_base_never_moves_unless_the_method_says_so(life, name, dtype):
+    lived = life(name, dtype)
+    assert (lived.phases[-1].base != lived.base) is moves_base(name)
+    assert all(phase.asked == phase.base for phase in lived.phases)
 
 
 @every_example
@@ -185,8 +300,8 @@ def test_learning_lowers_the_loss_on_what_is_offered(bench, name):
 
 
 @every_example
-def test_answering_leaves_no_trace_and_is_the_same_however_the_model_is_called(bench, name):
-    learned = bench(name).learn()
+def test_answering_leaves_no_trace_and_is_the_same_however_the_model_is_called(life, name):
+    learned = life(name).learned
     before, active = weights(learned), (learned.adapters.active, learned.adapters.beside)
     ids = offered(0).batches[0]["input_ids"]
     learned.base.model.eval()
@@ -201,174 +316,126 @@ def test_answering_leaves_no_trace_and_is_the_same_however_the_model_is_called(b
 
 
 @every_example
-def test_the_price_is_stated_and_is_what_lies_on_disk(bench, name, tmp_path):
-    learned = bench(name)
-    for index in range(len(DOMAINS)):
-        learned.learn_one(offered(index))
-        cost, training = learned.method.cost(), f"adapter/{learned.adapters.active}/"
-        assert cost.trainable == sum(p.numel() for p in learned.method.parameters())
-        # whatever a new process needs beside the adapter in training, read back from a file
-        kept = learned.method.state().tensors
-        save_file({k: t.contiguous() for k, t in kept.items()}, tmp_path / "kept.safetensors")
-        on_disk = load_file(tmp_path / "kept.safetensors")
+def test_the_price_is_stated_and_is_what_lies_on_disk(life, name):
+    for index, phase in enumerate(life(name).phases):
+        assert phase.cost.trainable == phase.trainable
+        # whatever a new process needs beside the adapter in training
+        on_disk, training = load(phase.kept), f"adapter/{phase.active}/"
         beside = sum(t.nbytes for k, t in on_disk.items() if not k.startswith(training))
-        assert cost.stored_bytes == beside
+        assert phase.cost.stored_bytes == beside
         # rows of the stream are kept by those, and only by those, who say so
         rows = grams(t for past in range(index + 1) for t in ids_of(offered(past)))
-        assert (cost.stored_examples > 0) == bool(rows & grams(on_disk.values()))
+        assert (phase.cost.stored_examples > 0) == bool(rows & grams(on_disk.values()))
 
 
 @every_example
-def test_the_plan_counts_what_is_trained(bench, name):
-    learned, trained = bench(name), 0
-    for index in range(len(DOMAINS)):
-        phase = offered(index)
-        learned.method.begin_phase(phase)
-        trained += sum(b["labels"].numel() for b in learned.method.curriculum(phase))
-        learned.method.end_phase(phase)
-    expected = type(learned.method).budgets(learned.method.config, len(DOMAINS))
+def test_the_plan_counts_what_is_trained(life, name):
+    method, phases = life(name).learned.method, life(name).phases
+    trained = sum(b["labels"].numel() for phase in phases for b in phase.curriculum)
+    expected = type(method).budgets(method.config, len(DOMAINS))
     assert trained == expected * SETTINGS.tokens_per_domain
 
 
 @every_method
-def test_a_penalty_is_felt_after_the_first_step_of_the_second_phase(bench, name):
-    learned = bench(name).learn(1)
-    learned.method.begin_phase(offered(1))
-    training = PhaseTraining(learned.method, offered(1), SETTINGS, learned.seeds)
-    rows = [training.advance()[0] for _ in range(training.steps)]
+def test_a_penalty_is_felt_after_the_first_step_of_the_second_phase(life, name):
+    rows = life(name).phases[1].steps
     for term in set(rows[1].terms) - {"lm"} if rows else ():
         assert all(row.terms[term] > 0 for row in rows[1:])
         assert rows[1].term_gradient_norms[term] >= 1e-3 * rows[1].term_gradient_norms["lm"]
 
 
 @every_example_and_format
-def test_a_killed_phase_goes_on_with_the_same_bits(bench, name, dtype, tmp_path):
-    finished = bench(name, dtype=dtype).learn(2)
-    straight = weights(finished)
-
-    killed = bench(name, dtype=dtype).learn(1)
-    killed.method.begin_phase(offered(1))
-    training = PhaseTraining(killed.method, offered(1), SETTINGS, killed.seeds)
-    stopped = min(2, training.steps)
-    for _ in range(stopped):
-        training.advance()
-    state = killed.method.state()
-    tensors = {**state.tensors, **training.state()}
-    save_file({k: t.contiguous() for k, t in tensors.items()}, tmp_path / "checkpoint.safetensors")
-    about = json.dumps(state.about)  # what goes into a checkpoint is plain JSON
-
-    resumed = bench(name, dtype=dtype)
-    saved = {k: t.clone() for k, t in load_file(tmp_path / "checkpoint.safetensors").items()}
-    resumed.method.restore(State(saved, json.loads(about)))
+def test_a_killed_phase_goes_on_with_the_same_bits(bench, life, name, dtype):
+    straight = life(name, dtype).phases[1]
+    resumed, saved = bench(name, dtype=dtype), unpacked(straight.checkpoint)
+    resumed.method.restore(State(saved, json.loads(straight.about)))
     training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
-    training.restore(saved, stopped)
+    training.restore(saved, min(STOPPED, training.steps))
     while training.step < training.steps:
         training.advance()
     resumed.method.end_phase(offered(1))
-    assert equal(straight, weights(resumed))
-    for domain in DOMAINS:
-        pair = [answers(one, domain) for one in (finished, resumed)]
-        assert torch.equal(*pair), domain
+    assert equal(unpacked(straight.kept), weights(resumed))
+    for domain, answered in zip((*DOMAINS, None), straight.answers, strict=True):
+        assert torch.equal(answered, answers(resumed, domain)), domain
 
 
 @pytest.mark.parametrize(
     "name",
     [n for n in registry.names("method") if registry.load("method", n).METHOD.plain_first_phase],
 )
-def test_a_plain_first_phase_is_the_default_one_byte_for_byte(bench, name):
-    learned = bench(name)
-    learned.method.begin_phase(offered(0))
-    training = PhaseTraining(learned.method, offered(0), SETTINGS, learned.seeds)
-    rows = []
-    while training.step < training.steps:
-        rows += training.advance()
-    default = bench(None)
-    default.method.begin_phase(offered(0))
-    theirs = PhaseTraining(default.method, offered(0), SETTINGS, default.seeds)
-    expected = []
-    while theirs.step < theirs.steps:
-        expected += theirs.advance()
-    assert [row.fact() for row in rows] == [row.fact() for row in expected]
-    mine = learned.adapters.tensors(learned.adapters.active)
-    assert equal(mine, default.adapters.tensors("shared"))
+def test_a_plain_first_phase_is_the_default_one_byte_for_byte(life, name):
+    mine, default = (life(n).phases[0] for n in (name, None))
+    assert [row.fact() for row in mine.rows] == [row.fact() for row in default.rows]
+    assert equal(mine.trained, default.trained)
+
+
+@pytest.fixture(scope="module")
+def drawn(tiny_base) -> list[dict[str, torch.Tensor]]:
+    """A fresh adapter of every phase, on a base on which nothing was learned."""
+    adapters = Bench(tiny_base, None).adapters
+    for index in range(len(DOMAINS)):
+        adapters.fresh(f"number_{index}", index)
+    return [adapters.tensors(name) for name in adapters.names]
 
 
 @every_example_and_format
-def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(bench, name, dtype):
+def test_a_fresh_adapter_depends_on_seed_phase_and_module_alone(life, drawn, name, dtype):
     # a method whose module says so makes this part of every fresh adapter of its domain's inputs
     designed = getattr(example(name)[0], "DESIGNED", None)
-    learned, fresh = bench(name, dtype=dtype), 0
-    for index in range(len(DOMAINS)):
-        phase = offered(index)
-        learned.method.begin_phase(phase)
-        if learned.adapters.active is None:
+    fresh = 0
+    for index, phase in enumerate(life(name, dtype).phases):
+        mine = phase.fresh
+        if mine is None:
             pytest.skip("it has no adapter")
-        mine = learned.adapters.tensors(learned.adapters.active)
         if not any(tensor.any() for key, tensor in mine.items() if "lora_B" in key):
             fresh += 1
-            other = bench(None)
-            other.adapters.fresh("anything", index)
-            other.adapters.fresh("the_first", 0)  # of a method in which every domain is the first
-            theirs = [other.adapters.tensors(kind) for kind in ("anything", "the_first")]
+            # that of the first phase, of a method in which every domain is the first
+            theirs = [drawn[index], drawn[0]]
             given = {key for key in mine if designed and designed in key}
-            drawn = [{k: t for k, t in a.items() if k not in given} for a in (mine, *theirs)]
-            assert any(equal(drawn[0], one) for one in drawn[1:])
+            left = [{k: t for k, t in a.items() if k not in given} for a in (mine, *theirs)]
+            assert any(equal(left[0], one) for one in left[1:])
             assert not any(torch.equal(mine[key], plain[key]) for plain in theirs for key in given)
             assert bool(given) == bool(designed)
-        training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
-        while training.step < training.steps:
-            training.advance()
-        learned.method.end_phase(phase)
     assert fresh >= 1  # the first phase begins with one
 
 
 @every_example
-def test_its_adapters_load_in_plain_peft(bench, name, tiny_base, tmp_path):
+def test_its_adapters_load_in_plain_peft(life, name, tiny_base, tmp_path):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    learned = bench(name).learn(1)
-    active = learned.adapters.active
-    if active is None:
+    learned, phase = life(name).learned, life(name).phases[0]
+    if phase.active is None:
         pytest.skip("it has no adapter")
-    tensors = {k: t.contiguous() for k, t in learned.adapters.tensors(active).items()}
+    prefix = f"adapter/{phase.active}/"
+    kept = load(phase.kept).items()
+    tensors = {k.removeprefix(prefix): t for k, t in kept if k.startswith(prefix)}
     save_file(tensors, tmp_path / "adapter_model.safetensors")
     (tmp_path / "adapter_config.json").write_text(json.dumps(learned.adapters.config()))
     plain = AutoModelForCausalLM.from_pretrained(tiny_base, local_files_only=True)
     theirs = PeftModel.from_pretrained(plain, tmp_path)
     ids = offered(0).batches[0]["input_ids"]
-    with ExitStack() as off:
+    with torch.inference_mode():
         # what is not an adapter does not travel with one: without it, the answers are PEFT's
-        for state in learned.method.ablations().values():
-            off.enter_context(state)
-        off.enter_context(learned.method.answering(DOMAINS[0]))
-        off.enter_context(torch.inference_mode())
-        mine = learned.base.model(input_ids=ids, use_cache=False).logits
-        assert torch.equal(mine, theirs(input_ids=ids, use_cache=False).logits)
+        assert torch.equal(phase.bare, theirs(input_ids=ids, use_cache=False).logits)
 
 
 @every_example
-def test_what_can_be_a_component_of_a_stack_says_so(bench, name):
-    learned = bench(name).learn(2)
-    method, phase, used = learned.method, offered(2), []
-    method.begin_phase(phase)
-    steps, rows = method.curriculum(phase), len(phase.batches[0]["labels"])
-    begins = len(steps) == len(phase.batches) and all(
+def test_what_can_be_a_component_of_a_stack_says_so(life, name):
+    method, phase, given = life(name).learned.method, life(name).phases[2], offered(2).batches
+    steps, rows = phase.curriculum, len(given[0]["labels"])
+    begins = len(steps) == len(given) and all(
         torch.equal(own[key][:rows], table)
-        for own, batch in zip(steps, phase.batches, strict=True)
+        for own, batch in zip(steps, given, strict=True)
         for key, table in batch.items()
     )
-    for domain in (*DOMAINS, "unheard_of", None):
-        with method.answering(domain):
-            used.append((learned.adapters.active, learned.adapters.beside))
-    shared = [id(p) for _, p in learned.adapters.named("shared")] if used[0][0] else []
     fits = (
         begins
-        and learned.adapters.names == ["shared"]
-        and set(used) == {("shared", ())}
-        and [id(p) for p in method.parameters()] == shared
-        and len(method.parameter_groups()) == 1
-        and not any(key.startswith("structure/") for key in method.state().tensors)
+        and phase.names == ["shared"]
+        and phase.answering == {("shared", ())}
+        and list(map(id, phase.parameters)) == list(map(id, phase.shared))
+        and len(phase.groups) == 1
+        and not any(key.startswith("structure/") for key in load(phase.checkpoint))
     )
     # a method some of whose settings fit is free to say that it does not
     assert fits or not type(method).stackable
@@ -397,17 +464,10 @@ def test_it_knows_its_past_only(name):
 
 
 @every_example
-def test_its_invariants_hold_while_it_learns(bench, name):
-    learned = bench(name)
-    for index in range(len(DOMAINS)):
-        phase = offered(index)
-        learned.method.begin_phase(phase)
-        training = PhaseTraining(learned.method, phase, SETTINGS, learned.seeds)
-        while training.step < training.steps:
-            for row in training.advance()[1:]:
-                assert kept(row), row
-        learned.method.end_phase(phase)
-        assert all(map(kept, training.trace(training.step, ended=True)))
+def test_its_invariants_hold_while_it_learns(life, name):
+    for phase in life(name).phases:
+        for row in (*phase.rows, *phase.traces):
+            assert isinstance(row, StepRow) or kept(row), row
 
 
 def kept(row: InvariantRow | TraceRow) -> bool:
@@ -421,19 +481,17 @@ def kept(row: InvariantRow | TraceRow) -> bool:
 
 
 @every_example
-def test_its_groups_hold_its_parameters_once(bench, name):
-    learned = bench(name)
-    learned.method.begin_phase(offered(0))
-    groups = learned.method.parameter_groups()
-    members = [id(parameter) for group in groups for parameter in group.parameters]
-    assert members == [id(parameter) for parameter in learned.method.parameters()]
-    assert len(set(members)) == len(members)
-    assert len({group.name for group in groups}) == len(groups)
+def test_its_groups_hold_its_parameters_once(life, name):
+    for phase in life(name).phases:
+        members = [id(parameter) for group in phase.groups for parameter in group.parameters]
+        assert members == [id(parameter) for parameter in phase.parameters]
+        assert len(set(members)) == len(members)
+        assert len({group.name for group in phase.groups}) == len(phase.groups)
 
 
 @every_example
-def test_an_ablation_leaves_no_trace(bench, name):
-    learned = bench(name).learn(2)
+def test_an_ablation_leaves_no_trace(life, name):
+    learned = life(name).learned
     before = weights(learned)
     first = answers(learned, DOMAINS[0])
     for state in learned.method.ablations().values():
@@ -443,55 +501,39 @@ def test_an_ablation_leaves_no_trace(bench, name):
     assert equal(before, weights(learned))
 
 
-class History(NamedTuple):
-    """What became of one phase."""
-
-    losses: list[tuple[float, float, str]]  # lm, the sum of all terms, the batch
-    adapter: str  # the one that learned
-    learned: dict[str, bytes]
-    composed: dict[str, bytes]  # what answers beside the adapters
-    answers: list[bytes]  # to a question about every domain, and about none
-
-
-def history(learned: Bench) -> list[History]:
-    """Learn the stream, and remember all of it."""
-    phases = []
-    for index in range(len(DOMAINS)):
-        rows = learned.learn_one(offered(index))
-        losses = [(r.terms["lm"], sum(r.terms.values()), r.batch) for r in rows]
-        answered = [answers(learned, domain).numpy().tobytes() for domain in (*DOMAINS, None)]
-        name = learned.adapters.active
-        kept = learned.method.state().tensors.items()
-        beside = {k: t.numpy().tobytes() for k, t in kept if k.startswith("structure/")}
-        phases.append(History(losses, name, raw(learned, name), beside, answered))
-    return phases
-
-
-def raw(learned: Bench, adapter: str) -> dict[str, bytes]:
-    return {k: t.numpy().tobytes() for k, t in learned.adapters.tensors(adapter).items()}
-
-
 def parent_of(name: str) -> str:
     return getattr(registry.load("method", name), "PARENT", "naive_lora")
 
 
+def answered(phase: Account) -> list[bytes]:
+    return [logits.numpy().tobytes() for logits in phase.answers]
+
+
 @in_formats(WITH_OFF)
-def test_with_its_mechanism_off_it_is_its_parent_byte_for_byte(bench, name, dtype):
-    off, parent = bench(f"{name}.OFF", dtype=dtype), bench(parent_of(name), dtype=dtype)
-    for mine, theirs in zip(history(off), history(parent), strict=True):
-        assert mine.losses == theirs.losses
-        assert mine.learned == theirs.learned
-        assert mine.answers == theirs.answers
+def test_with_its_mechanism_off_it_is_its_parent_byte_for_byte(life, name, dtype):
+    off, parent = (life(n, dtype).phases for n in (f"{name}.OFF", parent_of(name)))
+    for mine, theirs in zip(off, parent, strict=True):
+        losses = [
+            [(r.terms["lm"], sum(r.terms.values()), r.batch) for r in one.steps]
+            for one in (mine, theirs)
+        ]
+        assert losses[0] == losses[1]
+        assert mine.raw(mine.active) == theirs.raw(theirs.active)
+        assert answered(mine) == answered(theirs)
         # nor has either been changed by what was learned after it
-        assert raw(off, mine.adapter) == raw(parent, theirs.adapter)
+        assert off[-1].raw(mine.active) == parent[-1].raw(theirs.active)
 
 
 @pytest.mark.parametrize("name", WITH_OFF)
-def test_with_its_mechanism_on_it_learns_something_else_than_its_parent(bench, name):
-    mine, theirs = (history(bench(n)) for n in (name, parent_of(name)))
-    learned = [[(phase.learned, phase.composed) for phase in one] for one in (mine, theirs)]
+def test_with_its_mechanism_on_it_learns_something_else_than_its_parent(life, name):
+    mine, theirs = (life(n).phases for n in (name, parent_of(name)))
+    # what answers beside the adapters is learned as they are
+    learned = [
+        [(phase.raw(phase.active), raw(phase.kept, "structure/")) for phase in one]
+        for one in (mine, theirs)
+    ]
     assert learned[0] != learned[1]
-    assert [phase.answers for phase in mine] != [phase.answers for phase in theirs]
+    assert [answered(phase) for phase in mine] != [answered(phase) for phase in theirs]
 
 
 # (step, tolerance): of a term in float64; and of one that is in float32 somewhere on its way, where
@@ -500,17 +542,13 @@ DIFFERENCES = {torch.float64: (1e-6, 1e-6), torch.float32: (1e-3, 1e-2)}
 
 
 @every_example
-def test_the_gradient_of_every_penalty_is_its_slope(bench, name):
+def test_the_gradient_of_every_penalty_is_its_slope(bench, life, name):
     """Along random directions: (f(θ + h·d) − f(θ − h·d)) / 2h = ∇f · d, in float64."""
-    learned = bench(name).learn(1)
-    learned.method.begin_phase(offered(1))
-    training = PhaseTraining(learned.method, offered(1), SETTINGS, learned.seeds)
-    for _ in range(min(2, training.steps)):  # off the point where a fresh adapter has its kinks
-        training.advance()
-    state = learned.method.state()
+    straight = life(name).phases[1]  # stopped off the point where a fresh adapter has its kinks
+    saved = unpacked(straight.checkpoint)
     exact = bench(name, dtype="fp64")
-    wide = {k: t.double() if t.is_floating_point() else t for k, t in state.tensors.items()}
-    exact.method.restore(State({k: t.clone() for k, t in wide.items()}, state.about))
+    wide = {k: t.double() if t.is_floating_point() else t for k, t in saved.items()}
+    exact.method.restore(State(wide, json.loads(straight.about)))
     training = PhaseTraining(exact.method, offered(1), SETTINGS, exact.seeds)
     if not training.steps or set(exact.method.loss(training.batches[2])) == {"lm"}:
         pytest.skip("it has no term besides lm")
@@ -600,6 +638,7 @@ class Marked:
 def traces(learned: Bench) -> list[str]:
     """Learn a marked stream; what of it was known before its time, or at all."""
     marked, found = Marked(learned.base.model), []
+    held_out = marked.text("")[0]
     for index in range(len(DOMAINS)):
         phase = marked.phase(index)
         learned.method.begin_phase(phase)
@@ -610,8 +649,8 @@ def traces(learned: Bench) -> list[str]:
         learned.method.end_phase(phase)
         for domain in (*DOMAINS, None):  # as the harness does after every phase
             with learned.method.answering(domain), torch.inference_mode():
-                for owner in (*DOMAINS, ""):
-                    learned.base.model(input_ids=marked.text(owner)[0], use_cache=False)
+                for text in (torch.cat([marked.text(owner)[0] for owner in DOMAINS]), held_out):
+                    learned.base.model(input_ids=text, use_cache=False)
         state = learned.method.state()
         found += marked.found(state.tensors.values(), state.about)
     return found

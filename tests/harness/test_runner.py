@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -91,23 +92,56 @@ def faults(tmp_path, monkeypatch) -> None:
 
 
 @pytest.fixture
-def run(suite_file, tiny_base, tmp_path):
-    """Run the tiny suite with some keys changed; returns its study and what tasks said."""
+def begun(suite_file, tiny_base, tmp_path):
+    """Begin the tiny suite with some keys changed; returns its folder and how it is to be run."""
 
-    def go(out: str = "runs", jobs: int = 1, share: bool = True, **changes):
+    def made(out: str = "runs", jobs: int = 1, share: bool = True, **changes):
         path = suite_file
         if changes:
             path = suite_file.with_name("changed.yaml")
             path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | changes))
         suite = load(path, {"base.path": str(tiny_base)})
         options = Options(suite_file.parent, tmp_path / out, "cpu", jobs, 1, share)
-        folder = prepare(suite, options)
+        return prepare(suite, options), options
+
+    return made
+
+
+@pytest.fixture
+def run(begun):
+    """Run the tiny suite with some keys changed; returns its study and what tasks said."""
+
+    def go(*where, **changes):
+        folder, options = begun(*where, **changes)
         said: dict[str, str] = {}
         runner.execute(folder, options, lambda name, done: None, said.__setitem__)
         manifest.write(folder)
         return study.load(folder.path), said
 
     return go
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def whole(run, begun, kept):
+    """A finished run of these methods, of the test's own; where another test has run it, a copy."""
+
+    def there(*methods: str, out: str = "runs") -> study.Study:
+        changes = {"methods": {name: {} for name in methods}}
+        saved = kept / " ".join(methods)
+        if not saved.exists():
+            shutil.copytree(run(out, **changes)[0].folder.path, saved)
+        folder, _ = begun(out, **changes)
+        return study.load(shutil.copytree(saved, folder.path, dirs_exist_ok=True))
+
+    return there
+
+
+TINY = ("naive_lora", "frozen", "joint")  # the tiny suite's own
 
 
 def ledger(found: study.Study, cell: Cell) -> Path:
@@ -139,12 +173,10 @@ def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run, dtype)
     fits = {n: m for n, m in modules.items() if dtype == "fp32" or not m.METHOD.moves_base}
     every = {name: asdict(module.EXAMPLE) for name, module in fits.items()}
     base = {"dtype": dtype}
-    first, _ = run("first", base=base, methods=every)
-    second, _ = run("second", jobs=2, base=base, methods=every)
+    first, _ = run("first", jobs=2, base=base, methods=every)
     alone, _ = run("alone", share=False, base=base, methods=every)
     assert {record.state for record in first.cells} == {"done"}
     assert all(check.passed for check in checks(first))
-    assert same_facts(first.folder, second.folder) == []
     assert same_facts(first.folder, alone.folder) == []
     adapters = [sorted(p.name for p in s.folder.path.glob("adapters/*")) for s in (first, alone)]
     assert adapters[0] == adapters[1]
@@ -156,15 +188,15 @@ def test_twice_with_two_jobs_and_without_sharing_the_facts_are_equal(run, dtype)
     assert not (alone.folder.path / "shared").exists()
 
 
-def test_shared_work_is_charged_in_full(run):
-    found, _ = run()
+def test_shared_work_is_charged_in_full(whole):
+    found = whole(*TINY)
     phases = [record.of(PhaseRow)[0] for record in found.cells]
     assert {phase.tokens_trained for phase in phases} == {256}
     assert all(phase.seconds > 0 for phase in phases)
 
 
-def test_a_second_run_trains_nothing(run):
-    first, _ = run()
+def test_a_second_run_trains_nothing(whole, run):
+    first = whole(*TINY)
     before = {p: p.read_bytes() for p in first.folder.path.rglob("ledger.jsonl")}
     _, said = run()
     assert said == {}
@@ -183,35 +215,21 @@ def test_the_order_of_domains_changes_neither_batches_nor_first_bytes(run):
     assert found.orders == [["river", "oven", "clock"], ["clock", "oven", "river"]]
 
 
-@pytest.mark.parametrize(
-    ("method", "whole_group", "dtype"),
-    [
-        ("naive_lora", True, "fp32"),
-        ("naive_lora", False, "fp32"),
-        ("crma", True, "nf4"),
-        ("ewc", True, "nf4"),
-        ("replay", True, "fp32"),
-        ("o_lora", True, "nf4"),
-    ],
-    ids=["all processes", "the parent alone", "crma", "ewc", "replay", "o_lora"],
-)
+LONG = {"tokens_per_domain": 2560, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["all processes", "the parent alone"])
 def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
-    run, suite_file, tiny_base, tmp_path, method, whole_group, dtype
+    run, whole_group, suite_file, tiny_base, tmp_path
 ):
-    settings = asdict(registry.load("method", method).EXAMPLE)
-    long = {"tokens_per_domain": 2560, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
-    changes = {
-        "training": long,
-        "base": {"dtype": dtype},
-        "methods": {method: settings, "frozen": {}},
-    }
+    changes = {"training": LONG, "methods": {"naive_lora": {}, "frozen": {}}}
     straight, _ = run("straight", **changes)
     changed = suite_file.with_name("changed.yaml")
     command = [sys.executable, "-P", "-m", "classay", "run", str(changed), "--jobs", "2"]
     command += ["--base", str(tiny_base), "--data", str(suite_file.parent)]
     command += ["--out", str(tmp_path / "killed")]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
-    cell = tmp_path / "killed" / straight.folder.path.name / "cells" / f"{method}-o0-s0"
+    cell = tmp_path / "killed" / straight.folder.path.name / "cells" / "naive_lora-o0-s0"
     begun = f'"phase":1,"schema":{SCHEMA},"seconds"'.encode()  # a step of the second phase
     patience = time.monotonic() + 120
     while time.monotonic() < patience:
@@ -224,15 +242,48 @@ def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
     else:
         os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    rows = read(cell / "ledger.jsonl") if cell.exists() else []
-    assert len(rows) > 0, "the cell had begun"
-    ended = runner.state(RunFolder(cell.parents[1]), Cell(method, 0, 0))[0]
-    assert ended == "running", "the kill came in mid-cell"
-    resumed, _ = run("killed", **changes)
+    resumed = gone_on_with(run, straight, Cell("naive_lora", 0, 0), changes)
     assert same_facts(straight.folder, resumed.folder) == []
-    found = read(ledger(resumed, Cell(method, 0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("method", "dtype"),
+    [("crma", "nf4"), ("ewc", "nf4"), ("replay", "fp32"), ("o_lora", "nf4")],
+    ids=["crma", "ewc", "replay", "o_lora"],
+)
+def test_a_cell_that_is_killed_in_mid_phase_and_resumed_has_equal_facts(run, begun, method, dtype):
+    settings = asdict(registry.load("method", method).EXAMPLE)
+    changes = {"training": LONG, "base": {"dtype": dtype}}
+    changes["methods"] = {method: settings, "frozen": {}}
+    straight, _ = run("straight", **changes)
+    folder, options = begun("killed", jobs=2, **changes)
+    cell = Cell(method, 0, 0)
+
+    class Gone(Exception):
+        """Who ran the cell has no time left to say that it was killed."""
+
+    def kill(name: str, done: float) -> None:
+        if name == cell.name and done > 1 / 3:  # in the second of three phases
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise Gone
+
+    with pytest.raises(Gone):
+        runner.execute(folder, options, kill, lambda name, words: None)
+    resumed = gone_on_with(run, straight, cell, changes)
+    assert same_facts(straight.folder, resumed.folder) == []
+
+
+def gone_on_with(run, straight: study.Study, cell: Cell, changes) -> study.Study:
+    """Go on with what was killed, once it is seen that the kill came in mid-cell."""
+    folder = RunFolder(straight.folder.path.parents[1] / "killed" / straight.folder.path.name)
+    assert len(read(folder.cell(cell) / "ledger.jsonl")) > 0, "the cell had begun"
+    assert runner.state(folder, cell)[0] == "running", "the kill came in mid-cell"
+    resumed, _ = run("killed", **changes)
+    found = read(ledger(resumed, cell))
     assert any(isinstance(row, ResumeRow) and (row.phase, row.step) != (0, 0) for row in found)
     assert verify(resumed.folder) == []
+    return resumed
 
 
 CRMA = {
@@ -245,13 +296,11 @@ CRMA = {
 
 
 def test_a_method_under_several_settings_has_the_same_facts_however_it_runs(run):
-    first, said = run("first", methods=CRMA)
+    first, said = run("first", jobs=2, methods=CRMA)
     assert set(said.values()) == {""}
     assert {check.name for check in checks(first) if not check.passed} == set()
     assert verify(first.folder) == []
-    second, _ = run("second", jobs=2, methods=CRMA)
     alone, _ = run("alone", share=False, methods=CRMA)
-    assert same_facts(first.folder, second.folder) == []
     assert same_facts(first.folder, alone.folder) == []
     assert [first.runs(name)[0].head.runs for name in ("live", "frozen")] == ["crma", None]
     # the placebo is FROZEN, in losses and adapters
@@ -342,7 +391,7 @@ def test_what_moves_the_base_is_refused_a_quantised_one_before_any_work(run, tmp
     ],
 )
 def test_a_structure_goes_on_where_its_cell_was_stopped(
-    run, tmp_path, monkeypatch, name, room, stopped
+    run, begun, monkeypatch, name, room, stopped
 ):
     import errno
 
@@ -351,11 +400,7 @@ def test_a_structure_goes_on_where_its_cell_was_stopped(
 
     methods = {name: MORE[name]}
     straight, _ = run("straight", methods=methods)
-    folder = RunFolder(tmp_path / "stopped" / straight.folder.path.name)
-    # prepare without running: the same suite in another folder
-    monkeypatch.setattr(runner.local, "run", lambda *a: None)
-    run("stopped", methods=methods)
-    monkeypatch.undo()
+    folder, _ = begun("stopped", methods=methods)
     original, places = checkpoint.write_atomically, []
 
     def four(path, data):
@@ -417,18 +462,16 @@ def test_a_failed_cell_is_run_again_under_the_same_seed_and_kept(run, faults, tm
     assert verify(found.folder) == []
 
 
-def test_a_full_disk_stops_the_cell_and_it_goes_on_when_there_is_room(run, tmp_path, monkeypatch):
+def test_a_full_disk_stops_the_cell_and_it_goes_on_when_there_is_room(
+    run, begun, whole, monkeypatch
+):
     import errno
 
     from classay import cell as life
     from classay import checkpoint
 
-    found, _ = run("straight", methods={"naive_lora": {}})
-    suite_folder = RunFolder(tmp_path / "full" / found.folder.path.name)
-    # prepare without running: the same suite in another folder
-    monkeypatch.setattr(runner.local, "run", lambda *a: None)
-    run("full", methods={"naive_lora": {}})
-    monkeypatch.undo()
+    found = whole("naive_lora", out="straight")
+    suite_folder, _ = begun("full", methods={"naive_lora": {}})
     cell = Cell("naive_lora", 0, 0)
     writes = []
 
@@ -453,15 +496,13 @@ def test_a_full_disk_stops_the_cell_and_it_goes_on_when_there_is_room(run, tmp_p
     assert [r.fact() for r in now[: len(recorded)]] == [r.fact() for r in recorded]
 
 
-def test_the_disk_refusing_a_row_is_no_failure_of_the_cell(run, tmp_path, monkeypatch):
+def test_the_disk_refusing_a_row_is_no_failure_of_the_cell(begun, monkeypatch):
     import errno
 
     from classay import cell as life
     from classay import ledger as ledgers
 
-    monkeypatch.setattr(runner.local, "run", lambda *a: None)
-    found, _ = run(methods={"naive_lora": {}})
-    monkeypatch.undo()
+    folder, _ = begun(methods={"naive_lora": {}})
     calls = []
 
     def full(descriptor):
@@ -471,27 +512,27 @@ def test_the_disk_refusing_a_row_is_no_failure_of_the_cell(run, tmp_path, monkey
 
     monkeypatch.setattr(ledgers.os, "fsync", full)
     with pytest.raises(life.Interrupted, match=r"(?s)the disk refused.*recorded before are whole"):
-        life.run(found.folder, Cell("naive_lora", 0, 0), False, 1, lambda share: None)
+        life.run(folder, Cell("naive_lora", 0, 0), False, 1, lambda share: None)
     monkeypatch.undo()
-    rows = read(ledger(found, Cell("naive_lora", 0, 0)))
+    rows = read(folder.cell(Cell("naive_lora", 0, 0)) / "ledger.jsonl")
     assert rows
-    assert runner.state(found.folder, Cell("naive_lora", 0, 0))[0] == "running"
+    assert runner.state(folder, Cell("naive_lora", 0, 0))[0] == "running"
 
 
-def test_changed_data_is_another_run_and_pinned_data_is_refused(run, suite_file):
-    first, _ = run(methods={"frozen": {}})
+def test_changed_data_is_another_run_and_pinned_data_is_refused(begun, suite_file):
+    first, _ = begun(methods={"frozen": {}})
     path = suite_file.parent / "river.jsonl"
     path.write_text(path.read_text().replace("river 3:", "river three:"))
-    second, _ = run(methods={"frozen": {}})
-    assert first.folder.path != second.folder.path
+    second, _ = begun(methods={"frozen": {}})
+    assert first.path != second.path
     stream = yaml.safe_load(suite_file.read_text())["stream"]
     stream["domains"][0]["source"]["sha256"] = "0" * 64
     with pytest.raises(StreamError, match=r"(?s)river\.jsonl has sha256 .*written for 0000"):
-        run(methods={"frozen": {}}, stream=stream)
+        begun(methods={"frozen": {}}, stream=stream)
 
 
-def test_a_row_changed_between_two_runs_is_refused(run):
-    found, _ = run(methods={"naive_lora": {}, "frozen": {}})
+def test_a_row_changed_between_two_runs_is_refused(whole):
+    found = whole("naive_lora", "frozen")
     path = ledger(found, Cell("naive_lora", 0, 0))
     path.write_bytes(path.read_bytes().replace(b'"lr":0.02', b'"lr":0.03', 1))
     with pytest.raises(LedgerError, match=r"ledger\.jsonl, row \d+ does not follow"):
@@ -499,19 +540,19 @@ def test_a_row_changed_between_two_runs_is_refused(run):
     assert any("row" in sentence for sentence in verify(found.folder))
 
 
-def test_a_run_begun_by_other_code_is_not_gone_on_with(run, monkeypatch):
-    run(methods={"frozen": {}})
+def test_a_run_begun_by_other_code_is_not_gone_on_with(begun, monkeypatch):
+    begun(methods={"frozen": {}})
     monkeypatch.setattr(circumstances, "code", lambda: "f" * 64)
     with pytest.raises(ConfigError, match=r"(?s)another program.*is ffffffffffff.*--out"):
-        run(methods={"frozen": {}})
+        begun(methods={"frozen": {}})
 
 
-def test_a_run_begun_with_other_libraries_is_not_gone_on_with(run, monkeypatch):
-    run(methods={"frozen": {}})
+def test_a_run_begun_with_other_libraries_is_not_gone_on_with(begun, monkeypatch):
+    begun(methods={"frozen": {}})
     versions = circumstances.versions() | {"torch": "0.1"}
     monkeypatch.setattr(circumstances, "versions", lambda: versions)
     with pytest.raises(ConfigError, match=r"torch was .*, is 0\.1"):
-        run(methods={"frozen": {}})
+        begun(methods={"frozen": {}})
 
 
 def test_general_text_needs_no_train_records(run, suite_file):
@@ -564,11 +605,12 @@ def test_every_number_format_obeys_the_same_laws(run, dtype):
     assert {record.head.dtype for record in found.cells} == {dtype}
 
 
-def test_dropout_acts_in_training_only_and_is_reproducible(run):
+def test_dropout_acts_in_training_only_and_is_reproducible(run, whole):
     adapter = {"rank": 2, "alpha": 4, "dropout": 0.3}
-    plain, _ = run("plain")
-    first, _ = run("one", adapter=adapter)
-    again, _ = run("two", share=False, adapter=adapter)
+    methods = {"naive_lora": {}, "frozen": {}}
+    plain = whole("naive_lora", "frozen", out="plain")
+    first, _ = run("one", adapter=adapter, methods=methods)
+    again, _ = run("two", share=False, adapter=adapter, methods=methods)
     assert same_facts(first.folder, again.folder) == []
     # it acts: with B = 0 the first loss is the base's, from the second step on masks matter
     terms = [[r.terms["lm"] for r in s.cells[0].of(StepRow)] for s in (plain, first)]
@@ -578,9 +620,8 @@ def test_dropout_acts_in_training_only_and_is_reproducible(run):
     assert all(check.passed for check in checks(first))
 
 
-def test_a_torn_last_line_is_mended_and_the_cell_goes_on(run, tmp_path, monkeypatch):
-    straight, _ = run("straight", share=False, methods={"naive_lora": {}})
-    torn, _ = run("torn", share=False, methods={"naive_lora": {}})
+def test_a_torn_last_line_is_mended_and_the_cell_goes_on(run, whole):
+    straight, torn = (whole("naive_lora", out=out) for out in ("straight", "torn"))
     cell = Cell("naive_lora", 0, 0)
     path = ledger(torn, cell)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -593,10 +634,10 @@ def test_a_torn_last_line_is_mended_and_the_cell_goes_on(run, tmp_path, monkeypa
     assert same_facts(straight.folder, again.folder) == []
 
 
-def test_a_cell_that_ended_while_it_was_waited_for_is_left_as_it_is(run):
+def test_a_cell_that_ended_while_it_was_waited_for_is_left_as_it_is(whole):
     from classay import cell as life
 
-    found, _ = run(methods={"naive_lora": {}})
+    found = whole("naive_lora")
     cell = Cell("naive_lora", 0, 0)
     before = ledger(found, cell).read_bytes()
     # a run that was planned before the end was written opens the ledger after it
@@ -604,8 +645,8 @@ def test_a_cell_that_ended_while_it_was_waited_for_is_left_as_it_is(run):
     assert ledger(found, cell).read_bytes() == before
 
 
-def test_without_its_checkpoint_a_cell_does_not_begin_twice(run):
-    found, _ = run(methods={"naive_lora": {}})
+def test_without_its_checkpoint_a_cell_does_not_begin_twice(run, whole):
+    found = whole("naive_lora")
     path = ledger(found, Cell("naive_lora", 0, 0))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-3]))
@@ -615,13 +656,13 @@ def test_without_its_checkpoint_a_cell_does_not_begin_twice(run):
     assert len(read(path)) == len(lines) - 3
 
 
-def test_a_base_that_moved_is_found_where_it_is_now(run, suite_file, tiny_base, tmp_path):
-    first, _ = run(methods={"frozen": {}})
+def test_a_base_that_moved_is_found_where_it_is_now(begun, suite_file, tiny_base, tmp_path):
+    first, _ = begun(methods={"frozen": {}})
     moved = tmp_path / "moved"
     shutil.copytree(tiny_base, moved)
     suite = load(suite_file.with_name("changed.yaml"), {"base.path": str(moved)})
     folder = prepare(suite, Options(suite_file.parent, tmp_path / "runs"))
-    assert folder.path == first.folder.path
+    assert folder.path == first.path
     assert folder.read()[0]["base"] == str(moved)
 
 
@@ -635,20 +676,20 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(suite_file, tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_another_plug_in_under_the_same_name_is_another_run(run, faults, tmp_path):
+def test_another_plug_in_under_the_same_name_is_another_run(begun, faults, tmp_path):
     import sys
 
     methods = {"faulty": {"what": "none"}}
-    first, _ = run(methods=methods)
+    first, _ = begun(methods=methods)
     module = tmp_path / "site" / "classay_faults.py"
     module.write_text(module.read_text() + "\nMARK = 1\n")
     sys.modules.pop("classay_faults", None)
-    second, _ = run(methods=methods)
-    assert first.folder.path != second.folder.path
+    second, _ = begun(methods=methods)
+    assert first.path != second.path
 
 
-def test_a_check_that_dies_is_a_failure_of_the_instrument(run, monkeypatch):
-    found, _ = run(methods={"frozen": {}})
+def test_a_check_that_dies_is_a_failure_of_the_instrument(run, whole):
+    found = whole("frozen")
     shutil.rmtree(found.folder.path / "checks")
     for adapter in found.folder.path.glob("adapters/*/adapter_model.safetensors"):
         adapter.unlink()
