@@ -55,7 +55,7 @@ def main() -> None:
         # a graph cannot be recorded from the default stream
         torch.cuda.set_stream(torch.cuda.Stream())
     found = _about(device) | {"tests": tests, "rows": []}
-    for row in rows(device, asked.peers_until):
+    for row in rows(device, asked.peers_for):
         _completed(row, found)
         found["rows"].append(row)
         _write(found, asked.out)
@@ -70,7 +70,11 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Time the kernels and their peers.")
     parser.add_argument("--out", type=Path, help="the file, written anew with every time")
     parser.add_argument(
-        "--peers-until", type=float, default=240, metavar="SECONDS", help="begin no peer later"
+        "--peers-for",
+        type=float,
+        default=150,
+        metavar="SECONDS",
+        help="begin no peer later after the tests",
     )
     return parser.parse_args()
 

@@ -111,12 +111,41 @@ def flash_linear_attention(logits: Tensor) -> Project:
     return lambda x: sinkhorn(x, ITERATIONS)
 
 
+def gluon(logits: Tensor) -> Project:
+    """The same library's kernel in Gluon, which it takes where FLA_GLUON=1 asks for it.
+
+    raises      Unsuited, ImportError
+    departures  columns first
+    """
+    from fla.ops.utils.sinkhorn.gluon import sinkhorn_fwd_gluon
+
+    if logits.shape[-1] > 8:
+        raise Unsuited("up to 8 rows only")
+    if not logits.is_cuda:
+        raise Unsuited("on a GPU only")
+
+    class Projection(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, logits: Tensor) -> Tensor:
+            ctx.save_for_backward(logits)
+            out, ctx.back = sinkhorn_fwd_gluon(logits, ITERATIONS)
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Tensor) -> Tensor:
+            (logits,) = ctx.saved_tensors
+            return ctx.back(logits, upstream.contiguous(), ITERATIONS)
+
+    return Projection.apply
+
+
 PEERS: dict[str, Callable[[Tensor], Project]] = {
     "torch, eager": eager,
     "torch.compile": compiled,
     "liger-kernel mHC": liger,
     "hyper-connections": hyper_connections,
     "flash-linear-attention": flash_linear_attention,
+    "flash-linear-attention, Gluon": gluon,
 }
 
 

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 PEER = 40  # seconds for one direction of a peer, its compilation among them
 
 
-def rows(device: str, peers_until: float) -> Iterator[dict[str, Any]]:
-    """Every time of every regime, the dearest regime last."""
+def rows(device: str, peers_for: float) -> Iterator[dict[str, Any]]:
+    """Every time of every regime, the dearest last.
+
+    peers_for  seconds from now in which peers are begun
+    """
     import steps
 
     gc.freeze()  # what is imported is no garbage, and looking through it takes longer than timing
+    peers_until = elapsed() + peers_for
     for about, calls in _cases(device):
         yield from _measured(about, calls, device, peers_until)
     for shape in steps.shapes(device == "cpu"):
@@ -39,13 +43,13 @@ def _cases(device: str) -> Iterator[tuple[dict[str, Any], Iterable[Any]]]:
     from residuals import mixes, residuals
 
     tiny = device == "cpu"
+    for residual in residuals(tiny):
+        about = {"regime": "d", "case": residual.words}
+        yield about | residual._asdict(), mixes(residual, device)
     about = {"regime": "a", "case": f"32 of sizes up to {max(MIXED)}"}
     yield about, mixed(device, tiny)
     for case in cases(tiny):
         yield {"case": case.words} | case._asdict(), timed(case, device)
-    for residual in residuals(tiny):
-        about = {"regime": "d", "case": residual.words}
-        yield about | residual._asdict(), mixes(residual, device)
 
 
 def _measured(
