@@ -8,14 +8,15 @@ code is 1 where a kernel, or a test of the harness on a GPU, failed. Without a G
 in Triton's interpreter at tiny sizes: it shows that the command works, and its times are of the
 interpreter.
 
-Beside torch, triton, transformers, peft and pytest it needs pydantic, which is three packages more
-(pydantic-core, annotated-types, typing-inspection). Peers are timed where they are installed,
-``pip install --no-deps``: liger-kernel; hyper-connections with torch-einops-utils and einops;
-fla-core. Where classay is not installed, links stand for it::
+Beside torch, triton, transformers, peft and pytest it needs pydantic, which comes in five wheels:
+pydantic, pydantic-core, annotated-types, typing-inspection and typing-extensions of 4.16 or later.
+pytest-xdist runs the tests side by side. Peers are timed where they are installed, ``pip install
+--no-deps``: liger-kernel; hyper-connections with torch-einops-utils and einops; fla-core. Where
+classay is not installed, links stand for it::
 
-    mkdir -p .links/classay && ln -sfn ../../harness/* .links/classay/
-    for each in methods kernels suites reports; do ln -sfn ../../$each .links/classay/$each; done
-    PYTHONSAFEPATH=1 PYTHONPATH=.links python -P benchmarks/kernels.py
+    mkdir -p .links/classay
+    (cd .links/classay && ln -sfn ../../harness/* ../../{methods,kernels,suites,reports} .)
+    PYTHONSAFEPATH=1 PYTHONPATH=$PWD/.links python -P benchmarks/kernels.py
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,13 @@ def start() -> dict[int, subprocess.Popen[bytes]]:
 
 def finish(processes: dict[int, subprocess.Popen[bytes]], limit: int) -> list[int]:
     """Wait for all of them, and end what is not done; the sizes whose cache may be cold."""
-    cold = []
+    cold, until = [], time.monotonic() + limit
     for n, process in processes.items():
         try:
-            failed = process.wait(limit)
+            failed = process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.terminate()
-            failed, limit = process.wait(), 0
+            process.kill()
+            failed = process.wait()
         if failed:
             cold.append(n)
     return cold
