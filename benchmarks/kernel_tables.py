@@ -47,7 +47,8 @@ share of the bandwidth that a copy reached on the same machine, in bytes that ha
 projection 8 a number forward and 12 backward, of the residual twice its size forward and three
 times backward. "At most" is the share that the machine's special functions and FMAs leave, if they
 all ran at once with its memory. "Times ours" is a time as a multiple of the fused kernel's, or of
-LoRA's step, in the same process.
+LoRA's step, in the same process. Two peers were never timed: DeepSeek's TileKernels asks for torch
+2.13 and TileLang, and NVIDIA's TransformerEngine has to be compiled for PyTorch.
 """
 
 

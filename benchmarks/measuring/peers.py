@@ -1,8 +1,7 @@
 """Other people's code for doubly stochastic matrices, each with the sizes that it can do.
 
-Left out, because they cannot be installed beside torch 2.11 from wheels of 64 MiB: DeepSeek's
-TileKernels, which asks for torch 2.13 and TileLang, and NVIDIA's TransformerEngine, whose kernel
-comes with its compiled libraries.
+Left out: DeepSeek's TileKernels, which asks for torch 2.13 and TileLang, and NVIDIA's
+TransformerEngine, of which pip finds no wheel for PyTorch and so has to compile it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from classay.kernels.sinkhorn import sinkhorn_fused, sinkhorn_fused_many, sinkhorn_reference
 
-MIXED = (4, 8, 12, 16, 32, 33, 48, 64)  # sizes of the 32 matrices of one call, four of each
+MIXED = 4 * (4, 8, 12, 16, 32, 33, 48, 64)  # sizes of the matrices of one call
 
 
 class Case(NamedTuple):
@@ -62,10 +62,9 @@ def timed(case: Case, device: str) -> Iterator[Timed]:
         yield Timed(name, "backward", ways[1], backward, name == "fused")
 
 
-def mixed(device: str, tiny: bool) -> Iterator[Timed]:
-    """32 matrices of sizes up to 64 in one call."""
+def mixed(sizes: Sequence[int], device: str) -> Iterator[Timed]:
+    """One matrix of every size, all in one call."""
     generator = torch.Generator().manual_seed(0)
-    sizes = MIXED[:2] if tiny else 4 * MIXED
     logits = [torch.randn(1, n, n, generator=generator).to(device) for n in sizes]
     upstream = [torch.randn(1, n, n, generator=generator).to(device) for n in sizes]
     ways: dict[str, Callable[[list[Tensor]], list[Any]]] = {
