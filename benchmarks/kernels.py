@@ -1,127 +1,140 @@
 """What the kernels cost beside every code that can do the same, as JSON with the machine's name.
 
-    python -P benchmarks/kernels.py > benchmarks/results/kernels_MACHINE.json
+    python -P benchmarks/kernels.py --out benchmarks/results/kernels_MACHINE.json
 
 Regimes: (a) stacked static matrices, (b) token-dynamic matrices, (c) large matrices, (d) the CRMA
-residual, (e) whole training steps. No time is printed while a test of the kernels fails. Without a
-GPU the kernels run in Triton's interpreter at tiny sizes: it shows that the command works, and its
-times are of the interpreter.
+residual, (e) whole training steps. No time is taken while a test of the kernels fails; the exit
+code is 1 where a kernel, or a test of the harness on a GPU, failed. Without a GPU the kernels run
+in Triton's interpreter at tiny sizes: it shows that the command works, and its times are of the
+interpreter.
+
+Beside torch, triton, transformers, peft and pytest it needs pydantic, which comes in five wheels:
+pydantic, pydantic-core, annotated-types, typing-inspection and typing-extensions of 4.16 or later.
+pytest-xdist runs the tests side by side. Peers are timed where they are installed, ``pip install
+--no-deps``: liger-kernel; hyper-connections with torch-einops-utils and einops; fla-core. Where
+classay is not installed, links stand for it::
+
+    mkdir -p .links/classay
+    (cd .links/classay && ln -sfn ../../harness/* ../../{methods,kernels,suites,reports} .)
+    PYTHONSAFEPATH=1 PYTHONPATH=$PWD/.links python -P benchmarks/kernels.py
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(Path(__file__).parent))  # -P leaves a script's own folder out
+# a folder of their own: beside this file, it would be importable as the hub's package kernels
+sys.path.append(str(Path(__file__).parent / "measuring"))
+OURS = ("fused", "LoRA alone")  # what the others are a multiple of
 
 
 def main() -> None:
-    """Print one JSON object."""
+    """Test, time, write."""
     import torch
+    import warming
+    from gates import tested
+    from progress import say
+    from regimes import rows
 
+    asked = _asked()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tested = _tests()
-    rows, bandwidth = [], _copy(device)
-    for row in _rows(device):
-        if row.get("bytes") and "seconds" in row:
-            rate = row["bytes"] / row["seconds"]
-            row["share_of_copy"] = rate / bandwidth["bytes_a_second"]
-        sys.stderr.write(f"{row['regime']} {row['case']} {row['implementation']}\n")
-        rows.append(row)
-    _beside(rows)
-    from timing import machine
+    say("tests")
+    caches = warming.start() if device == "cuda" else {}
+    try:
+        tests = tested()
+    except SystemExit:
+        warming.finish(caches, 0)
+        raise
+    cold = warming.finish(caches, 45)
+    say(f"tests: {tests}; compilers' caches that may be cold: {cold}")
+    if device == "cuda":
+        # a graph cannot be recorded from the default stream
+        torch.cuda.set_stream(torch.cuda.Stream())
+    found = _about(device) | {"tests": tests, "rows": []}
+    for row in rows(device, asked.peers_for):
+        _completed(row, found)
+        found["rows"].append(row)
+        _write(found, asked.out)
+    found["complete"] = True
+    _write(found, asked.out)
+    if asked.out is None:
+        print(json.dumps(found, indent=1))  # noqa: T201
+    _close(found)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Time the kernels and their peers.")
+    parser.add_argument("--out", type=Path, help="the file, written anew with every time")
+    parser.add_argument(
+        "--peers-for",
+        type=float,
+        default=150,
+        metavar="SECONDS",
+        help="begin no peer later after the tests",
+    )
+    return parser.parse_args()
+
+
+def _about(device: str) -> dict[str, Any]:
+    from ceilings import machine
+    from timing import copy_bandwidth
 
     from classay.kernels.compilation import fp_fusion
 
-    found = {
+    return {
         "command": " ".join(["python -P", *sys.argv]),
         "device": device,
         "interpreted": device == "cpu",
+        "complete": False,
         "machine": machine(device),
         "fp_fusion": fp_fusion(),
-        "tests": tested,
-        "copy": bandwidth,
-        "rows": rows,
+        "copy": copy_bandwidth(device),
     }
-    json.dump(found, sys.stdout, indent=1)
-    sys.stdout.write("\n")
 
 
-def _tests() -> str:
-    """Run the kernels' tests in a process of their own; a red one ends everything."""
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-x", str(ROOT / "tests" / "kernels")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        sys.exit(f"the tests of the kernels failed, so no time means anything:\n{done.stdout}")
-    return done.stdout.strip().splitlines()[-1]
+def _completed(row: dict[str, Any], found: dict[str, Any]) -> None:
+    """A row's shares of a copy, and its time as a multiple of ours of the same case and mode."""
+    from ceilings import attainable
+    from timing import Work
 
-
-def _copy(device: str) -> dict[str, Any]:
-    from timing import copy_bandwidth
-
-    return copy_bandwidth(device, 2**30 if device == "cuda" else 2**24, 20)
-
-
-def _rows(device: str) -> Iterator[dict[str, Any]]:
-    import torch
-    from projections import cases, timed
-    from steps import mixed_cases, mixes, shapes, steps
-
-    tiny = device == "cpu"
-    dtype = torch.float32 if tiny else torch.bfloat16
-    for case in cases(tiny):
-        yield from _measured(case.regime, case.words, timed(case, device), device)
-    for mixed in mixed_cases(tiny):
-        yield from _measured("d", mixed.words, mixes(mixed, device, dtype), device)
-    for shape in shapes(tiny):
-        yield from _measured("e", shape.words, steps(shape, device, dtype), device)
-
-
-def _measured(regime: str, case: str, calls: Any, device: str) -> Iterator[dict[str, Any]]:
-    """Every implementation of one case, eager and, where launches are what costs, in a graph."""
-    from timing import graph, seconds
-
-    repeats, warmups = (50, 10) if device == "cuda" else (2, 1)
-    for each in calls:
-        modes = {"eager": lambda call: call}
-        if device == "cuda" and regime in "ac":
-            modes["CUDA graph"] = graph
-        for mode, prepared in modes.items():
-            row = {
-                "regime": regime,
-                "case": case,
-                "implementation": each.implementation,
-                "direction": each.direction,
-                "mode": mode,
-                "bytes": each.bytes,
-            }
-            try:
-                row |= seconds(prepared(each.call), device, repeats, warmups)
-            except Exception as error:  # a peer that cannot do it is a row, not the end
-                if each.implementation in ("fused", "CRMA", "LoRA alone"):
-                    raise
-                row["did_not_run"] = f"{type(error).__name__}: {error}"[:300]
-            yield row
-
-
-def _beside(rows: list[dict[str, Any]]) -> None:
-    """Every time as a multiple of ours of the same case, direction and mode."""
+    if "seconds" not in row:
+        return
+    copied = found["copy"]["bytes_a_second"]
+    if row.get("bytes"):
+        row["share_of_copy"] = row["bytes"] / row["seconds"] / copied
+        work = Work(row["bytes"], row["special"], row["fma"])
+        if limit := attainable(work, found["machine"], copied):
+            row |= {"attainable": limit, "share_of_attainable": row["share_of_copy"] / limit}
     keys = ("regime", "case", "direction", "mode")
-    ours = {
-        tuple(row[k] for k in keys): row["seconds"]
-        for row in rows
-        if row["implementation"] in ("fused", "LoRA alone")
-    }
-    for row in rows:
-        if "seconds" in row:
-            row["times_ours"] = row["seconds"] / ours[tuple(row[k] for k in keys)]
+    for other in [row, *found["rows"]]:  # ours comes first
+        same = all(other[key] == row[key] for key in keys)
+        if same and other["implementation"] in OURS and "seconds" in other:
+            row["times_ours"] = row["seconds"] / other["seconds"]
+
+
+def _write(found: dict[str, Any], out: Path | None) -> None:
+    if out is not None:
+        half = out.with_suffix(".half")
+        half.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        half.replace(out)
+
+
+def _close(found: dict[str, Any]) -> None:
+    """The bars, and 1 where something of ours is red."""
+    from asked import table
+    from progress import say
+
+    say("done\n" + "\n".join(table(found)))
+    failed = [row for row in found["rows"] if "failed" in row]
+    for row in failed:
+        say(f"FAILED ({row['regime']}) {row['case']} {row['direction']}: {row['failed']}")
+    if failed or "failed" in found["tests"]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
