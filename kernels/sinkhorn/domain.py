@@ -15,16 +15,15 @@ An entry outside a matrix belongs to an identity matrix beside it, so that no su
 
 from __future__ import annotations
 
-import os
-
 import triton
 import triton.language as tl
+
+from classay.kernels.interpreted import INTERPRETED
 
 SPAN = tl.constexpr(60.0)
 MOST = tl.constexpr(3.4028234663852886e38)  # the largest number of float32
 ROUNDING = tl.constexpr(2.0**-23)  # of a float32 sum, relative, for each number that is summed
 BITS = tl.constexpr(1.4426950408889634)  # of the logits, log₂ e
-INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 
 
 @triton.jit

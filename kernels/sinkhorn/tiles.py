@@ -10,9 +10,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from classay.kernels.interpreted import INTERPRETED
 from classay.kernels.sinkhorn.domain import (
     BITS,
-    INTERPRETED,
     MOST,
     SPAN,
     again,
@@ -20,7 +20,7 @@ from classay.kernels.sinkhorn.domain import (
     power,
     refused,
     smallest,
-)  # fmt: skip
+)
 
 
 @triton.jit

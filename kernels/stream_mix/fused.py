@@ -25,6 +25,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from classay.kernels.interpreted import INTERPRETED
+
 # the number of tokens is never compiled in: a token would get other bits alone than in a batch
 _for_any_batch = triton.jit(do_not_specialize=["tokens"])
 
@@ -36,45 +38,82 @@ def _change(m, alpha, rows, columns, N: tl.constexpr, R: tl.constexpr):
     return tl.load(alpha) * tl.where(met & (rows == columns), c - 1.0, c)
 
 
+@triton.jit
+def _added(a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7):
+    return a0 + b0, a1 + b1, a2 + b2, a3 + b3, a4 + b4, a5 + b5, a6 + b6, a7 + b7
+
+
+@triton.jit
+def _projected(x, b):
+    """The sums of x with eight rows, in one reduction: one wait of the warps for each other."""
+    if INTERPRETED:  # it would reduce by a function of ours one number at a time
+        s = ()
+        for k in tl.static_range(8):
+            s = s + (tl.sum(x * b[k][None, :], 1),)  # noqa: RUF005 - Triton unpacks nothing
+        return s
+    return tl.reduce(
+        (
+            x * b[0][None, :], x * b[1][None, :], x * b[2][None, :], x * b[3][None, :],
+            x * b[4][None, :], x * b[5][None, :], x * b[6][None, :], x * b[7][None, :],
+        ),
+        1,
+        _added,
+    )  # fmt: skip
+
+
 @_for_any_batch
 def mix_rows(
     h, m, q, alpha, y, streams, tokens,
     N: tl.constexpr, R: tl.constexpr, D: tl.constexpr,
-    TOKENS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
+    TOKENS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """y and s = Q h for few streams: whole tokens stay in registers, and plain sums.
+    """y and s = Q h for few streams: Q stays in registers, and whole tokens pass by.
 
     h, y     (tokens, D)      bfloat16 or float32; h is read once
     m        (N, N)           float32
-    q        (N R, D)         float32; read twice for every TOKENS tokens, from L1 or L2
+    q        (N R, D)         float32, at most 8 rows; read once by every program
     alpha    ()               float32
     streams  (tokens, N R)    float32; s
-    TOKENS   of one program
+    TOKENS   at a time; a program goes on with those of the whole grid's next turn
     WIDTH    coordinates of a token in registers, the power of two that holds D
-    PADDED   the power of two that holds N R
     """
-    t = tl.program_id(0).to(tl.int64) * TOKENS + tl.arange(0, TOKENS)
     j = tl.arange(0, WIDTH)
-    k = tl.arange(0, PADDED)
-    place = t[:, None] * D + j[None, :]
-    inside = (t[:, None] < tokens) & (j[None, :] < D)
-
-    x = tl.load(h + place, mask=inside, other=0.0).to(tl.float32)  # [TOKENS, WIDTH]
-    s = tl.zeros((TOKENS, PADDED), tl.float32)
-    for one in tl.static_range(N * R):
-        b = tl.load(q + one * D + j, mask=j < D, other=0.0)
-        s = tl.where(k[None, :] == one, tl.sum(x * b[None, :], 1)[:, None], s)
-    kept = (t[:, None] < tokens) & (k[None, :] < N * R)
-    tl.store(streams + t[:, None] * (N * R) + k[None, :], s, mask=kept)
-
-    change = _change(m, alpha, k[:, None], k[None, :], N, R)  # [PADDED, PADDED]
-    moved = tl.sum(s[:, None, :] * change[None, :, :], 2)  # [TOKENS, PADDED]
-    # the change is summed apart from h, so that h is rounded once and not n r times
-    total = tl.zeros((TOKENS, WIDTH), tl.float32)
-    for one in tl.static_range(N * R):
-        b = tl.load(q + one * D + j, mask=j < D, other=0.0)
-        total += tl.sum(tl.where(k[None, :] == one, moved, 0.0), 1)[:, None] * b[None, :]
-    tl.store(y + place, (x + total).to(y.dtype.element_ty), mask=inside)
+    own = tl.arange(0, TOKENS)
+    a = tl.load(alpha)
+    b = ()
+    for k in tl.static_range(8):
+        row = tl.load(q + k * D + j, mask=(j < D) & (k < N * R), other=0.0)
+        b = b + (row,)  # noqa: RUF005
+    change = ()
+    for i in tl.static_range(N):
+        for f in tl.static_range(N):
+            entry = a * (tl.load(m + i * N + f) - (1.0 if i == f else 0.0))
+            change = change + (entry,)  # noqa: RUF005
+    place = own[:, None] * D + j[None, :]
+    turn = tl.num_programs(0).to(tl.int64) * TOKENS
+    first = tl.program_id(0).to(tl.int64) * TOKENS
+    inside = (first + own[:, None] < tokens) & (j[None, :] < D)
+    read = tl.load(h + first * D + place, mask=inside, other=0.0)
+    while first < tokens:
+        # the next tokens are on their way while these are mixed
+        later = (first + turn + own[:, None] < tokens) & (j[None, :] < D)
+        following = tl.load(h + (first + turn) * D + place, mask=later, other=0.0)
+        x = read.to(tl.float32)  # [TOKENS, WIDTH]
+        s = _projected(x, b)
+        # the change is summed apart from h, so that h is rounded once and not n r times
+        total = tl.zeros((TOKENS, WIDTH), tl.float32)
+        for i in tl.static_range(N):
+            for e in tl.static_range(R):
+                to = streams + (first + own) * (N * R) + (i * R + e)
+                tl.store(to, s[i * R + e], mask=first + own < tokens)
+                moved = tl.zeros((TOKENS,), tl.float32)
+                for f in tl.static_range(N):
+                    moved += change[i * N + f] * s[f * R + e]
+                total += moved[:, None] * b[i * R + e][None, :]
+        here = (first + own[:, None] < tokens) & (j[None, :] < D)
+        tl.store(y + first * D + place, (x + total).to(y.dtype.element_ty), mask=here)
+        read = following
+        first += turn
 
 
 @_for_any_batch

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from classay.kernels.compilation import fp_fusion
 from classay.kernels.stream_mix.arguments import check
-from classay.kernels.stream_mix.shipped import MOST, mixing, summing
+from classay.kernels.stream_mix.shipped import MOST, mixing, programs, summing
 
 TRITON = {torch.bfloat16: "bf16", torch.float32: "fp32"}  # their names in a signature
 
@@ -52,10 +52,10 @@ def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor
     y = torch.empty_like(flat)
     streams = flat.new_empty((len(flat), size), dtype=torch.float32)
     program = mixing(n, size // n, d, TRITON[h.dtype])
-    programs = -(-len(flat) // program.constexprs["TOKENS"])
-    if programs:  # a grid of none is an error
+    grid = programs(program, len(flat), _multiprocessors(h.device))
+    if grid:  # a grid of none is an error
         with torch.cuda.device_of(h):
-            program.kernel[(programs,)](
+            program.kernel[(grid,)](
                 flat, m.contiguous(), q.contiguous(), alpha, y, streams, len(flat),
                 **program.constexprs, num_warps=program.warps, enable_fp_fusion=fp_fusion(),
             )  # fmt: skip
@@ -82,6 +82,12 @@ def _sum(left: Tensor, right: Tensor) -> Tensor:
                 enable_fp_fusion=fp_fusion(),
             )
     return parts.sum(0)
+
+
+def _multiprocessors(device: torch.device) -> int:
+    if device.type != "cuda":
+        return 2
+    return torch.cuda.get_device_properties(device).multi_processor_count
 
 
 def _rows(tensor: Tensor, width: int) -> Tensor:

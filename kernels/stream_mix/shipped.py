@@ -16,11 +16,11 @@ from classay.kernels.stream_mix.fused import mix_rows, mix_tiles, token_sums
 
 MOST = 64  # n r: beyond it, pieces of Q and their products do not fit into one program
 
-# mix_rows reads Q anew for every few tokens and adds without tensor cores: it pays while Q is small
-# and a token fits one program's registers
+# mix_rows holds Q and whole tokens in the registers of one program
 MOST_IN_ROWS = 8  # n r
 WIDEST_ROW = 4096  # d
 WARPS_OF_A_ROW = {512: 1, 1024: 2, 2048: 4, 4096: 8}  # by d rounded up; narrower rows need one
+WARPS = 8  # that an SM has registers for
 
 # what is compiled by the tests
 DIMENSIONS = (2048, 3584, 4096, 3000)  # the last one is cut off by a mask
@@ -43,10 +43,18 @@ def mixing(n: int, r: int, d: int, type_of_h: str) -> Configuration:
     shape = {"N": n, "R": r, "D": d}
     if n * r <= MOST_IN_ROWS and d <= WIDEST_ROW:
         width = next_power_of_2(d)
-        tile = {"TOKENS": 4, "WIDTH": width, "PADDED": next_power_of_2(n * r)}
+        tile = {"TOKENS": 2, "WIDTH": width}
         return _configuration(mix_rows, signature, shape | tile, WARPS_OF_A_ROW.get(width, 1))
     tile = {"TOKENS": 16, "WIDTH": 128, "PADDED": _for_tensor_cores(n * r)}
     return _configuration(mix_tiles, signature, shape | tile, 8)
+
+
+def programs(program: Configuration, tokens: int, multiprocessors: int) -> int:
+    """How many programs mix so many tokens; one of ``mix_rows`` mixes as many as there are."""
+    pieces = -(-tokens // program.constexprs["TOKENS"])
+    if program.kernel is not mix_rows:
+        return pieces
+    return min(pieces, multiprocessors * (WARPS // program.warps))
 
 
 def summing(k: int, d: int, type_of_right: str) -> Configuration:
