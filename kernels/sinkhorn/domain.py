@@ -38,6 +38,20 @@ def inverse(total):
 
 
 @triton.jit
+def times(x, y):
+    """x y, rounded whatever it is added to.
+
+    Of a product that two sums take in, the assembler chooses which of them rounds it once less, and
+    it chooses otherwise in another launch.
+    """
+    if INTERPRETED:
+        return x * y
+    return tl.inline_asm_elementwise(
+        "mul.rn.f32 $0, $1, $2;", "=f,f,f", [x, y], dtype=tl.float32, is_pure=True, pack=1
+    )
+
+
+@triton.jit
 def power(x):
     """2^x to two units in the last place, where it is a normal number."""
     if INTERPRETED:
@@ -95,7 +109,7 @@ def scaled(a, u, v, LOG: tl.constexpr):
     """The matrix that two scaling vectors make."""
     if LOG:
         return tl.exp(a + u + v)
-    return a * u * v
+    return times(a * u, v)
 
 
 @triton.jit

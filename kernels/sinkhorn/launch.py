@@ -36,7 +36,7 @@ def forward(
         with torch.cuda.device_of(logits):
             program.forward[(len(table),)](
                 _aligned(logits), table, out, certificate, certificate.shape[1],
-                float(temperature), int(zeros), iterations, *masks, **_options(),
+                float(temperature), int(zeros), iterations, *masks, **_options(masks, False),
             )  # fmt: skip
     return out, certificate
 
@@ -57,7 +57,7 @@ def backward(
         with torch.cuda.device_of(logits):
             program.backward[(len(table),)](
                 _aligned(logits), table, _aligned(dout), dlogits, dout.new_empty(scratch),
-                float(temperature), int(zeros), iterations, *masks, **_options(),
+                float(temperature), int(zeros), iterations, *masks, **_options(masks, True),
             )  # fmt: skip
     return dlogits
 
@@ -107,7 +107,8 @@ def _tabled(
     for count, n in zip(counts, sizes, strict=True):
         size = padded(n)
         tile = program.held(size, n < size, iterations is not None)
-        tiles = max(1, -(-count // tile) // _slots(device)) if tile else 1
+        # on the way back a program takes one tile after the other, so that scratch stays in L2
+        tiles = max(1, -(-count // tile) // _slots(device)) if tile and iterations else 1
         vectors = 0
         if iterations is not None:
             vectors = iterations if tile else 4 * iterations + 1
@@ -136,9 +137,9 @@ def _aligned(flat: Tensor) -> Tensor:
     return flat.clone() if flat.data_ptr() % 16 else flat
 
 
-def _options() -> dict[str, Any]:
+def _options(masks: tuple[int, int], backward: bool) -> dict[str, Any]:
     return {
         "num_warps": program.WARPS,
-        "maxnreg": program.REGISTERS,
+        "maxnreg": program.registers(*masks, backward),
         "enable_fp_fusion": fp_fusion(),
     }

@@ -15,18 +15,19 @@ from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn import resident, streaming
 
 WARPS = 4
-# all that a thread can have: left alone, the assembler may spill a few to fit one program more
-REGISTERS = 255
+# registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
+# and let one more program on an SM. Others get all: left alone, the assembler may spill a few
+REGISTERS = {4: (64, 128), 64: (255, 168)}
 # matrices in a tile by their padded size: on the way forward, of those that fill it and of those
 # that do not, whose masks need registers too; and on the way back, where the log domain's are as
 # many. The most that spill no register, and 0 where that is less than one
 HELD = {
     2: (128, 128, 128, 128),
     4: (128, 128, 128, 128),
-    8: (64, 64, 64, 64),
+    8: (128, 64, 64, 32),
     16: (32, 16, 16, 8),
     32: (8, 4, 4, 2),
-    64: (2, 0, 1, 0),
+    64: (4, 0, 1, 0),
     128: (0, 0, 0, 0),
     256: (0, 0, 0, 0),
 }
@@ -36,6 +37,12 @@ HELD = {
 def held(size, part, backward):
     """How many matrices of a padded size are in a tile; 0 of those that are streamed."""
     return HELD[size][2 * backward + part]
+
+
+def registers(full: int, part: int, backward: bool) -> int:
+    """The most registers of a thread of a program that holds these sizes."""
+    sizes = [n for n in HELD if full & n]
+    return max([255 if part else 0, *(REGISTERS.get(n, (255, 255))[backward] for n in sizes)])
 
 
 @triton.jit
@@ -137,7 +144,11 @@ _LAST = {"temperature": "fp32", "zeros": "i32"}
 _LAST |= dict.fromkeys(("ITERATIONS", "FULL", "PART"), "constexpr")
 SHIPPED = [
     Configuration(
-        kernel, signature | _LAST, {"ITERATIONS": 20, "FULL": full, "PART": part}, WARPS, REGISTERS
+        kernel,
+        signature | _LAST,
+        {"ITERATIONS": 20, "FULL": full, "PART": part},
+        WARPS,
+        registers(full, part, kernel is backward),
     )
     for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD]
     for logits in ("*fp32", "*bf16")

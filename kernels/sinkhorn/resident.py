@@ -1,4 +1,4 @@
-"""Matrices that stay in registers, n ≤ 64: a program takes a tile of many after the other.
+"""Matrices that stay in registers, n ≤ 64: a program holds a tile of many.
 
 The backward keeps, of every iteration, only the column scaling before it: it runs the iteration
 again, then walks it in reverse and makes each row scaling anew. For x ← x − logsumexp(x) = y ::
@@ -13,7 +13,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest
+from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest, times
 from classay.kernels.sinkhorn.tiles import flattened, loaded, narrow, places, tiled, wide
 
 
@@ -76,36 +76,29 @@ def forward(
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
     P: tl.constexpr, FEW: tl.constexpr,
 ):  # fmt: skip
-    """Matrices and certificates, a tile after the other; the pointers are those of the first.
+    """The matrices of one tile and their certificates; the pointers are those of the first.
 
     P, FEW   matrices in a tile, and in one of the log domain
     """
-    R: tl.constexpr = 8 if N > 8 else N
-    C: tl.constexpr = 2 if N > 8 else 1
-    begin = count * 0  # a loop carries no constant
-    flat = loaded(logits, begin, n, count, N, R, C, P, PADDED)
-    while begin < count:
-        if not PADDED:
-            # on its way while this tile is normalised
-            following = loaded(logits, begin + P, n, count, N, R, C, P, False)
-        a, left = narrow(flat, n, temperature, N, R, C, P, PADDED)
-        m = _iterated(a, ITERATIONS, N, P, False)
-        _written(m, out, certificate, batch, begin, n, count, left, left, N, R, C, P, PADDED, False)
-        if _some(left, begin, count, P):
-            # the rest is written over what stands in its place
-            tl.debug_barrier()
-            for part in range(P // FEW):
-                at = begin + part * FEW
-                few = loaded(logits, at, n, count, N, R, 1, FEW, PADDED)
-                a_few, bad, own = wide(few, n, temperature, zeros, N, R, FEW, PADDED)
-                m_few = _iterated(a_few, ITERATIONS, N, FEW, True)
-                _written(
-                    m_few, out, certificate, batch, at, n, count, bad, own,
-                    N, R, 1, FEW, PADDED, True,
-                )  # fmt: skip
-        begin += P
-        # masks leave no registers for a second tile
-        flat = loaded(logits, begin, n, count, N, R, C, P, True) if PADDED else following
+    R: tl.constexpr = 16 if N > 32 else 8 if N > 8 else N
+    C: tl.constexpr = 2 if N > 4 else 1
+    flat = loaded(logits, 0, n, count, N, R, C, P, PADDED)
+    a, left = narrow(flat, n, temperature, N, R, C, P, PADDED)
+    m = _iterated(a, ITERATIONS, N, P, False)
+    _written(m, out, certificate, batch, 0, n, count, left, left, N, R, C, P, PADDED, False)
+    if _some(left, 0, count, P):
+        # the rest is written over what stands in its place
+        tl.debug_barrier()
+        LESS: tl.constexpr = 8 if N > 8 else N
+        for part in range(P // FEW):
+            at = part * FEW
+            few = loaded(logits, at, n, count, N, LESS, 1, FEW, PADDED)
+            a_few, bad, own = wide(few, n, temperature, zeros, N, LESS, FEW, PADDED)
+            m_few = _iterated(a_few, ITERATIONS, N, FEW, True)
+            _written(
+                m_few, out, certificate, batch, at, n, count, bad, own,
+                N, LESS, 1, FEW, PADDED, True,
+            )  # fmt: skip
 
 
 @triton.jit
@@ -134,23 +127,24 @@ def _reversed_narrow(
     S begins as ∂M ∘ u vᵀ, and of every iteration loses u (γ ∘ v)ᵀ and (φ ∘ u) vᵀ of the v before it
     """
     u, v = _kept(a, history, n, there, ITERATIONS, N, P, False)
-    d = d * u * v
-    gamma = tl.sum(a * d, 0, keep_dims=True)  # [1, P, N]
-    behind = tl.sum(a * d, 2, keep_dims=True)  # [N, P, 1]; only the last iteration has some
-    following = tl.load(history + (ITERATIONS - 1) * n, mask=there, other=1.0)
+    d = times(d * u, v)
+    gamma = tl.sum(times(a, d), 0, keep_dims=True)  # [1, P, N]
+    behind = tl.sum(times(a, d), 2, keep_dims=True)  # [N, P, 1]; only the last iteration has some
+    before = tl.load(history + (ITERATIONS - 1) * n, mask=there, other=1.0)
+    earlier = there & (ITERATIONS > 1)
+    following = tl.load(history + (ITERATIONS - 2) * n, mask=earlier, other=1.0)
     for back in range(ITERATIONS):
-        before = following
-        # on its way while this iteration is walked back
-        earlier = there & (back < ITERATIONS - 1)
-        following = tl.load(history + (ITERATIONS - 2 - back) * n, mask=earlier, other=1.0)
-        u = scaling(a, before, 2, False)
+        # the row scaling of the next iteration to be walked back waits for no sum of this one
+        earlier = there & (back < ITERATIONS - 2)
+        further = tl.load(history + (ITERATIONS - 3 - back) * n, mask=earlier, other=1.0)
+        u_following = scaling(a, following, 2, False)
         w = gamma * v
         phi = behind - u * tl.sum(a * w, 2, keep_dims=True)
         f = phi * u
         d = d - u * w - f * before
         gamma = -before * tl.sum(a * f, 0, keep_dims=True)
         behind = tl.zeros([N, P, 1], tl.float32)
-        v = before
+        u, v, before, following = u_following, before, following, further
     tl.debug_barrier()
     return a * d
 

@@ -16,7 +16,16 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from classay.kernels.sinkhorn.domain import BITS, ROUNDING, SPAN, inverse, refused, scaled, scaling
+from classay.kernels.sinkhorn.domain import (
+    BITS,
+    ROUNDING,
+    SPAN,
+    inverse,
+    refused,
+    scaled,
+    scaling,
+    times,
+)  # fmt: skip
 
 TILE = tl.constexpr(16 * 128)  # numbers of a tile, the most that spill no register
 
@@ -166,8 +175,7 @@ def _adjoint(
         i, place, inside = _places(k, n, ROWS, N)
         a = _tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
         d = tl.load(dout + place, mask=inside, other=0.0)
-        d *= scaled(a, scaling(a, before, 1, LOG), v, LOG)
-        gamma += d
+        gamma += times(d, scaled(a, scaling(a, before, 1, LOG), v, LOG))
     gamma = tl.sum(gamma, 0, keep_dims=True)
 
     for back in range(ITERATIONS):
@@ -194,7 +202,7 @@ def _adjoint(
         d = tl.load(dout + place, mask=inside, other=0.0)
         v = tl.load(vs + ITERATIONS * n + j, mask=j < n, other=one)
         u = tl.load(us + (ITERATIONS - 1) * n + i, mask=i < n, other=one)
-        d *= scaled(a, u, v, LOG)
+        d = times(d, scaled(a, u, v, LOG))
         for back in range(ITERATIONS):
             t = ITERATIONS - 1 - back
             u = tl.load(us + t * n + i, mask=i < n, other=one)
