@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WORKERS = 8  # compiling is what takes their time
+WORKERS = 14  # compiling is what takes their time
 
 
 def tested() -> dict[str, str]:
@@ -18,7 +18,7 @@ def tested() -> dict[str, str]:
     choices  a red test of a kernel ends everything; a red one of the harness is recorded, as it may
              be of a package that this machine lacks
     """
-    kernels = _begun("kernels", min(WORKERS, (os.cpu_count() or 1) // 2))
+    kernels = _begun("kernels", min(WORKERS, os.cpu_count() or 1))
     harness = _begun("gpu", 1)
     said = kernels.communicate()[0]
     if kernels.returncode:
@@ -31,7 +31,7 @@ def tested() -> dict[str, str]:
 def _begun(folder: str, workers: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-x"]
     if workers > 1 and find_spec("xdist"):
-        command += ["-p", "xdist.plugin", "-n", str(workers)]
+        command += ["-p", "xdist.plugin", "-n", str(workers), "--dist", "worksteal"]
     # other plug-ins warn, pytest-benchmark of xdist for one, and here a warning is an error
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.Popen(
