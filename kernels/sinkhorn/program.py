@@ -20,13 +20,15 @@ WARPS = 4
 REGISTERS = {4: (64, 128), 64: (255, 168)}
 # matrices in a tile by their padded size: on the way forward, of those that fill it and of those
 # that do not, whose masks need registers too; and on the way back, where the log domain's are as
-# many. The most that spill no register, and 0 where that is less than one
+# many. As many as spill no register, and 0 where that is less than one. Loads of one shape the
+# compiler lays out alike, the masked ones as those that are not where both share a launch, and the
+# sums of a matrix would depend on it: no tile of the one kind is of the shape of one of the other
 HELD = {
-    2: (128, 128, 128, 128),
-    4: (128, 128, 128, 128),
+    2: (128, 64, 128, 64),
+    4: (128, 64, 128, 64),
     8: (128, 64, 64, 32),
-    16: (32, 16, 16, 8),
-    32: (8, 4, 4, 2),
+    16: (32, 8, 16, 8),
+    32: (8, 2, 4, 2),
     64: (4, 0, 1, 0),
     128: (0, 0, 0, 0),
     256: (0, 0, 0, 0),

@@ -27,7 +27,7 @@ from classay.kernels.sinkhorn.domain import (
     times,
 )  # fmt: skip
 
-TILE = tl.constexpr(16 * 128)  # numbers of a tile, the most that spill no register
+TILE = tl.constexpr(16 * 128)  # numbers of a tile, the most that spill no register; half with masks
 
 
 @triton.jit
@@ -132,7 +132,7 @@ def forward(
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     """A matrix and its certificate, at these pointers."""
-    ROWS: tl.constexpr = TILE // N
+    ROWS: tl.constexpr = TILE // (2 * N if PADDED else N)
     peak, bad, wide = _measured(logits, n, temperature, zeros, ROWS, N)
     if wide:
         worst, worst_column, least, product = _normalised(
@@ -223,7 +223,7 @@ def backward(
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     """The gradient of the logits, at these pointers."""
-    ROWS: tl.constexpr = TILE // N
+    ROWS: tl.constexpr = TILE // (2 * N if PADDED else N)
     peak, bad, wide = _measured(logits, n, temperature, zeros, ROWS, N)
     if wide:
         _adjoint(
