@@ -1,0 +1,47 @@
+"""How Triton spreads the tiles of a launch over threads, for sm_90; no GPU is asked.
+
+    python -P tests/kernels/layouts.py forward FULL PART …
+
+prints a JSON object for every pair of sums of padded sizes: how often what is loaded, stored or
+reduced has which shape and layout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+
+from classay.kernels.sinkhorn import program
+
+ACCESS = re.compile(r"(tt\.load|tt\.store) .* : tensor<([\dx]+!tt\.ptr<\w+>, #\w+)>")
+REDUCED = re.compile(r"\}\) : \(tensor<(.*?)>\) -> tensor<")
+
+
+def layouts(kernel, full: int, part: int) -> Counter[str]:
+    shipped = next(one for one in program.SHIPPED if one.kernel is kernel)
+    types, names = dict(shipped.signature), list(shipped.signature)
+    constexprs = {"ITERATIONS": 20, "FULL": full, "PART": part}
+    aligned = {
+        (i,): [["tt.divisibility", 16]]
+        for i, kind in enumerate(types.values())
+        if kind.startswith("*")
+    }
+    places = {(names.index(name),): value for name, value in constexprs.items()}
+    source = ASTSource(kernel, types, places, aligned)
+    text = compile(source, GPUTarget("cuda", 90, 32), {"num_warps": shipped.warps}).asm["ttgir"]
+    meant = dict(re.findall(r"^(#\w+) = (#.*)$", text, re.MULTILINE))
+    found = [f"{what} {tensor}" for what, tensor in ACCESS.findall(text)]
+    found += [f"reduced {tensor}" for tensor in REDUCED.findall(text)]
+    return Counter(re.sub(r"#\w+", lambda m: meant.get(m[0], m[0]), one) for one in found)
+
+
+if __name__ == "__main__":
+    numbers = iter(map(int, sys.argv[2:]))
+    for full, part in zip(numbers, numbers, strict=True):
+        found = layouts(getattr(program, sys.argv[1]), full, part)
+        sys.stdout.write(json.dumps(found) + "\n")
