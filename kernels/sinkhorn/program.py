@@ -17,7 +17,7 @@ from classay.kernels.sinkhorn import resident, streaming
 WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
-REGISTERS = {4: (64, 128), 64: (255, 168)}
+REGISTERS = {4: (64, 128)}
 # matrices in a tile by their padded size: on the way forward, of those that fill it and of those
 # that do not, whose masks need registers too; and on the way back, where the log domain's are as
 # many. As many as spill no register, and 0 where that is less than one. Loads of one shape the
@@ -66,7 +66,9 @@ def forward(
     for power in tl.static_range(1, 9):
         if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
             if n == 2**power:
-                at = tl.multiple_of(start, 16 if power > 1 else 4)
+                # what fills a tile begins at a multiple of 16 numbers, or 4 at 2 × 2, which a
+                # hint would say of the others too
+                at = start // 16 * 16 if power > 1 else start // 4 * 4
                 _forward(
                     logits + at, out + at, certificate + first, batch, 2**power, count,
                     temperature, zeros, ITERATIONS, 2**power, False,
@@ -113,9 +115,10 @@ def backward(
     for power in tl.static_range(1, 9):
         if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
             if n == 2**power:
-                at = tl.multiple_of(start, 16 if power > 1 else 4)
+                at = start // 16 * 16 if power > 1 else start // 4 * 4
+                by = own // 4 * 4 if power > 1 else own // 2 * 2
                 _backward(
-                    logits + at, dout + at, dlogits + at, scratch + own, 2**power, count,
+                    logits + at, dout + at, dlogits + at, scratch + by, 2**power, count,
                     temperature, zeros, ITERATIONS, 2**power, False,
                 )  # fmt: skip
         if (PART & 2**power) != 0:  # noqa: SIM102

@@ -14,7 +14,17 @@ import triton
 import triton.language as tl
 
 from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest, times
-from classay.kernels.sinkhorn.tiles import flattened, loaded, narrow, places, tiled, wide
+from classay.kernels.sinkhorn.tiles import (
+    columns_of,
+    flattened,
+    gathered,
+    loaded,
+    narrow,
+    places,
+    spread,
+    tiled,
+    wide,
+)
 
 
 @triton.jit
@@ -104,13 +114,13 @@ def forward(
 @triton.jit
 def _kept(
     a, history, n, there,
-    ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
     """Iterate and store the column scaling before every iteration; returns the last scalings."""
     u = tl.full([N, P, 1], 0.0 if LOG else 1.0, tl.float32)
     v = tl.full([1, P, N], 0.0 if LOG else 1.0, tl.float32)
     for t in range(ITERATIONS):
-        tl.store(history + t * n, v, mask=there)
+        tl.store(history + t * n, gathered(v, N, R, P), mask=there)
         u = scaling(a, v, 2, LOG)
         v = scaling(a, u, 0, LOG)
     # what one thread stored another may load
@@ -120,16 +130,18 @@ def _kept(
 
 @triton.jit
 def _reversed_narrow(
-    a, d, history, n, there, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr
-):
+    a, d, history, n, there,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
     """∂L = A ∘ S, whose sums over the matrix stay vectors.
 
     S begins as ∂M ∘ u vᵀ, and of every iteration loses u (γ ∘ v)ᵀ and (φ ∘ u) vᵀ of the v before it
     """
-    u, v = _kept(a, history, n, there, ITERATIONS, N, P, False)
-    d = times(d * u, v)
-    gamma = tl.sum(times(a, d), 0, keep_dims=True)  # [1, P, N]
+    u, last = _kept(a, history, n, there, ITERATIONS, N, R, P, False)
+    d = times(d * u, last)
+    sums = tl.sum(times(a, d), 0, keep_dims=True)  # [1, P, N]; γ, but for a factor −v later on
     behind = tl.sum(times(a, d), 2, keep_dims=True)  # [N, P, 1]; only the last iteration has some
+    v = gathered(last, N, R, P)
     before = tl.load(history + (ITERATIONS - 1) * n, mask=there, other=1.0)
     earlier = there & (ITERATIONS > 1)
     following = tl.load(history + (ITERATIONS - 2) * n, mask=earlier, other=1.0)
@@ -137,12 +149,12 @@ def _reversed_narrow(
         # the row scaling of the next iteration to be walked back waits for no sum of this one
         earlier = there & (back < ITERATIONS - 2)
         further = tl.load(history + (ITERATIONS - 3 - back) * n, mask=earlier, other=1.0)
-        u_following = scaling(a, following, 2, False)
-        w = gamma * v
+        u_following = scaling(a, spread(following, N, R, P), 2, False)
+        w = sums * spread(tl.where(back == 0, 1.0, -v), N, R, P) * spread(v, N, R, P)
         phi = behind - u * tl.sum(a * w, 2, keep_dims=True)
         f = phi * u
-        d = d - u * w - f * before
-        gamma = -before * tl.sum(a * f, 0, keep_dims=True)
+        d = d - u * w - f * spread(before, N, R, P)
+        sums = tl.sum(a * f, 0, keep_dims=True)
         behind = tl.zeros([N, P, 1], tl.float32)
         u, v, before, following = u_following, before, following, further
     tl.debug_barrier()
@@ -151,15 +163,17 @@ def _reversed_narrow(
 
 @triton.jit
 def _reversed_wide(
-    a, d, history, n, there, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr
-):
-    u, v = _kept(a, history, n, there, ITERATIONS, N, P, True)
-    d = d * scaled(a, u, v, True)
+    a, d, history, n, there,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    u, last = _kept(a, history, n, there, ITERATIONS, N, R, P, True)
+    d = d * scaled(a, u, last, True)
+    v = gathered(last, N, R, P)
     for back in range(ITERATIONS):
         before = tl.load(history + (ITERATIONS - 1 - back) * n, mask=there, other=0.0)
-        u = scaling(a, before, 2, True)
-        d -= scaled(a, u, v, True) * tl.sum(d, 0, keep_dims=True)
-        d -= scaled(a, u, before, True) * tl.sum(d, 2, keep_dims=True)
+        u = scaling(a, spread(before, N, R, P), 2, True)
+        d -= scaled(a, u, spread(v, N, R, P), True) * tl.sum(d, 0, keep_dims=True)
+        d -= scaled(a, u, spread(before, N, R, P), True) * tl.sum(d, 2, keep_dims=True)
         v = before
     tl.debug_barrier()
     return d
@@ -205,15 +219,14 @@ def backward(
     scratch  P n ITERATIONS numbers
     """
     R: tl.constexpr = 8 if N > 8 else N
-    p, j = tl.arange(0, P)[None, :, None], tl.arange(0, N)[None, None, :]
-    history = scratch + p * n * ITERATIONS + j
     begin = count * 0  # a loop carries no constant
     while begin < count:
-        there = (begin + p < count) & (j < n)
+        columns, there = columns_of(n, count - begin, ITERATIONS, N, R, P)
+        history = scratch + columns
         flat = loaded(logits, begin, n, count, N, R, 1, P, PADDED)
         g = _gradient(dout, begin, n, count, N, R, P, PADDED)
         a, left = narrow(flat, n, temperature, N, R, 1, P, PADDED)
-        d = _reversed_narrow(a, g, history, n, there, ITERATIONS, N, P)
+        d = _reversed_narrow(a, g, history, n, there, ITERATIONS, N, R, P)
         _returned(d, dlogits, begin, n, count, temperature, left, left, N, R, P, PADDED, False)
         if _some(left, begin, count, P):
             # the rest is written over what stands in its place
@@ -221,6 +234,6 @@ def backward(
             flat = loaded(logits, begin, n, count, N, R, 1, P, PADDED)
             g = _gradient(dout, begin, n, count, N, R, P, PADDED)
             a, bad, own = wide(flat, n, temperature, zeros, N, R, P, PADDED)
-            d = _reversed_wide(a, g, history, n, there, ITERATIONS, N, P)
+            d = _reversed_wide(a, g, history, n, there, ITERATIONS, N, R, P)
             _returned(d, dlogits, begin, n, count, temperature, bad, own, N, R, P, PADDED, True)
         begin += P

@@ -49,6 +49,36 @@ def flattened(tile, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.con
 
 
 @triton.jit
+def columns_of(
+    n, present, ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr
+):
+    """Where a vector of every matrix stands among those of all iterations, and whether it does.
+
+    returns  (P N / R, N): once for every thread that holds rows of a matrix, so that each stores
+             and loads what is its own, and no vector has to change hands
+    """
+    x = tl.arange(0, P * (N // R))[:, None]
+    w = tl.arange(0, N)[None, :]
+    p = x // (N // R)
+    return p * (n * ITERATIONS) + w, (p < present) & (w < n)
+
+
+@triton.jit
+def gathered(v, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr):
+    """Column vectors [1, matrix, j] as they stand in memory."""
+    b = tl.permute(tl.broadcast_to(v, [N // R, P, N]), 1, 0, 2)
+    return tl.reshape(b, [P * (N // R), N])
+
+
+@triton.jit
+def spread(flat, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr):
+    """Column vectors as they stand in memory, beside every row of a tile."""
+    b = tl.permute(tl.reshape(flat, [P, N // R, N]), 1, 0, 2)
+    b = tl.broadcast_to(tl.expand_dims(b, 0), [R, N // R, P, N])
+    return tl.reshape(b, [N, P, N])
+
+
+@triton.jit
 def loaded(
     logits, begin, n, count,
     N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
