@@ -24,7 +24,7 @@ REGISTERS = {4: (64, 128)}
 # compiler lays out alike, the masked ones as those that are not where both share a launch, and the
 # sums of a matrix would depend on it: no tile of the one kind is of the shape of one of the other
 HELD = {
-    2: (128, 64, 128, 64),
+    2: (128, 32, 128, 32),
     4: (128, 64, 128, 64),
     8: (128, 64, 64, 32),
     16: (32, 8, 16, 8),
