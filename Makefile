@@ -1,11 +1,12 @@
 # make quickstart   the whole road on a built-in world, in a few minutes; no model and no network needed
 # make soundness    is a forensic check ever wrong about an honest text? 10,000 texts a check
 # make docs         the pages of docs/methods, from the methods and from what is measured of them
+# make grid         Sinkhorn's kernels: every size, every law, every number of iterations
 # make test         lint, types, layers, and the tests on the wheel; CI adds the quickstart
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: quickstart test install soundness docs
+.PHONY: quickstart test install soundness docs grid
 
 install: .venv/installed
 
@@ -23,6 +24,9 @@ soundness: .venv/installed
 docs: .venv/installed
 	$(BIN)/python -P docs/measure.py
 	$(BIN)/python -P docs/generate.py
+
+grid: .venv/tox
+	.venv/tox/bin/tox -e tests -- -m exhaustive --dist load tests/kernels
 
 test: .venv/tox
 	.venv/tox/bin/tox

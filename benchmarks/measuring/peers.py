@@ -103,10 +103,7 @@ def flash_linear_attention(logits: Tensor) -> Project:
     """
     from fla.ops.utils.sinkhorn import sinkhorn
 
-    if logits.shape[-1] > 8:
-        raise Unsuited("up to 8 rows only")
-    if not logits.is_cuda:
-        raise Unsuited("on a GPU only")
+    _suits_fla(logits)
     return lambda x: sinkhorn(x, ITERATIONS)
 
 
@@ -118,10 +115,7 @@ def gluon(logits: Tensor) -> Project:
     """
     from fla.ops.utils.sinkhorn.gluon import sinkhorn_fwd_gluon
 
-    if logits.shape[-1] > 8:
-        raise Unsuited("up to 8 rows only")
-    if not logits.is_cuda:
-        raise Unsuited("on a GPU only")
+    _suits_fla(logits)
 
     class Projection(torch.autograd.Function):
         @staticmethod
@@ -146,6 +140,13 @@ PEERS: dict[str, Callable[[Tensor], Project]] = {
     "flash-linear-attention": flash_linear_attention,
     "flash-linear-attention, Gluon": gluon,
 }
+
+
+def _suits_fla(logits: Tensor) -> None:
+    if logits.shape[-1] > 8:
+        raise Unsuited("up to 8 rows only")
+    if not logits.is_cuda:
+        raise Unsuited("on a GPU only")
 
 
 def _reference(logits: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def _measured(
     about: dict[str, Any], calls: Iterable[Timed], device: str, patience: Patience
 ) -> Iterator[dict[str, Any]]:
     """Every implementation of one case; where launches are what costs, also in a graph."""
-    from timing import Unsuited, at_most, graph, seconds
+    from timing import RECORDED, Unsuited, at_most, graph, seconds
 
     queued = device == "cuda" and about["regime"] in "bd"
     modes: dict[str, Callable[[Call], Call]] = {"queued" if queued else "eager": lambda call: call}
@@ -76,7 +76,8 @@ def _measured(
                 if not each.ours and (reason := patience.lost(*known)):
                     raise Unsuited(reason)
                 with nullcontext() if each.ours else at_most(PEER):
-                    row |= seconds(prepared(each.prepare()), device, queued)
+                    calls = RECORDED if prepared is graph else 1
+                    row |= seconds(prepared(each.prepare()), device, queued, calls)
             except Unsuited as why:
                 unsuited, row["did_not_run"] = True, str(why)
             except ModuleNotFoundError as error:

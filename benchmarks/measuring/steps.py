@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from peers import ITERATIONS
-from timing import Call, graph, in_turn, seconds, summary
+from timing import RECORDED, Call, graph, in_turn, seconds, summary
 from torch import Tensor, nn
 
 from classay import registry
@@ -86,7 +86,8 @@ def rows(shape: Shape, device: str) -> Iterator[dict[str, Any]]:
     for mode, prepared in modes.items():
         projection = prepared(_projection(shape.config["num_hidden_layers"], device))
         row = _row("Sinkhorn alone", "forward and backward", mode)
-        row |= seconds(projection, device, queued=False)
+        calls = RECORDED if prepared is graph else 1
+        row |= seconds(projection, device, queued=False, calls=calls)
         yield row | {"share_of_step": row["seconds"] / lora}
 
 

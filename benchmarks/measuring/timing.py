@@ -13,6 +13,7 @@ import torch
 
 Call = Callable[[], Any]
 LEAST, MOST, ENOUGH = 10, 200, 0.1  # repeats, and the seconds after which there are enough of them
+RECORDED = 20  # calls in a CUDA graph: to launch a graph of one takes as long as a small call
 SLOW = 0.02  # seconds; what takes longer is warm after two calls
 LEAD = 2_000_000  # cycles that a GPU waits, about 1 ms, while the host prepares what is timed
 
@@ -39,8 +40,10 @@ class Timed(NamedTuple):
     ours: bool
 
 
-def seconds(call: Call, device: str, queued: bool) -> dict[str, Any]:
+def seconds(call: Call, device: str, queued: bool, calls: int = 1) -> dict[str, Any]:
     """The median, least and greatest of several calls, each timed alone.
+
+    calls    that ``call`` makes; what is returned is for one of them
 
     queued   on a GPU that is still busy when the call is made: the host's time is not in it, unless
              the host is slower than the GPU. Otherwise the GPU waits for the host, as it does for a
@@ -61,7 +64,7 @@ def seconds(call: Call, device: str, queued: bool) -> dict[str, Any]:
         device == "cuda" and len(taken) < MOST and time.perf_counter() - begun < ENOUGH
     ):
         taken.append(clock(call))
-    return summary(taken)
+    return summary([each / calls for each in taken])
 
 
 def summary(taken: list[float]) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def in_turn(calls: Mapping[str, Call], device: str, rounds: int) -> dict[str, li
 
 
 def graph(call: Call) -> Call:
-    """The same call as a CUDA graph, which costs the launch of one thing.
+    """``RECORDED`` such calls, one after the other, as one CUDA graph.
 
     choices  recorded from the current stream, which must not be the default one: a backward pass
              runs where its forward ran, and that has to be the stream that records
@@ -90,7 +93,8 @@ def graph(call: Call) -> Call:
         call()
     recorded = torch.cuda.CUDAGraph()
     with torch.cuda.graph(recorded, stream=torch.cuda.current_stream()):
-        call()
+        for _ in range(RECORDED):
+            call()
     return recorded.replay
 
 

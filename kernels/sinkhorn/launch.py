@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from classay.kernels.compilation import fp_fusion
+from classay.kernels.multiprocessors import multiprocessors
 from classay.kernels.sinkhorn import program
 
 LARGEST = max(program.HELD)
@@ -31,7 +32,7 @@ def forward(
     """
     out = torch.empty_like(logits, dtype=torch.float32)
     certificate = out.new_empty(4, sum(counts))
-    table, _, masks = _programs(counts, sizes, None, logits.device)
+    table, _, masks = _tabled(tuple(counts), tuple(sizes), None, logits.device)
     if len(table):
         with torch.cuda.device_of(logits):
             program.forward[(len(table),)](
@@ -52,7 +53,7 @@ def backward(
 ) -> Tensor:
     """The gradient of the logits, flat and of their number format, from that of the matrices."""
     dlogits = torch.empty_like(logits)
-    table, scratch, masks = _programs(counts, sizes, iterations, logits.device)
+    table, scratch, masks = _tabled(tuple(counts), tuple(sizes), iterations, logits.device)
     if len(table):
         with torch.cuda.device_of(logits):
             program.backward[(len(table),)](
@@ -83,12 +84,6 @@ def last(n: int) -> tuple[bool, int]:
     return padded(n) != n, -n
 
 
-def _programs(
-    counts: Sequence[int], sizes: Sequence[int], iterations: int | None, device: torch.device
-) -> tuple[Tensor, int, tuple[int, int]]:
-    return _tabled(tuple(counts), tuple(sizes), iterations, device)
-
-
 @lru_cache(maxsize=64)
 def _tabled(
     counts: tuple[int, ...],
@@ -101,7 +96,14 @@ def _tabled(
     iterations  that are walked back; None on the way forward
     returns     the table, the numbers of scratch in all, and which padded sizes are full and which
                 are in part
+    raises      ValueError   the sizes are not in the order of ``last``
     """
+    if list(sizes) != sorted(sizes, key=last):
+        raise ValueError(
+            f"the Sinkhorn kernels got matrices of {', '.join(map(str, sizes))} rows one after the "
+            f"other; those that fill a power of two were needed first, the largest before all.\n"
+            f"  Call sinkhorn_fused_many, which puts them in order."
+        )
     table, number, matrix, scratch = [], 0, 0, 0
     full = part = 0
     for count, n in zip(counts, sizes, strict=True):
@@ -126,9 +128,7 @@ def _tabled(
 
 def _slots(device: torch.device) -> int:
     """Programs that a GPU runs at once, by the registers that most of them need."""
-    if device.type != "cuda":
-        return 4
-    return 4 * torch.cuda.get_device_properties(device).multi_processor_count
+    return 4 * multiprocessors(device)
 
 
 def _aligned(flat: Tensor) -> Tensor:

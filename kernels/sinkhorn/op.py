@@ -43,14 +43,14 @@ def sinkhorn_fused_many(
     choices      one launch each way, whatever the sizes: a table tells every program which are its
                  own. Which padded sizes occur is compiled in, so that a new set of them compiles
     """
+    from classay.kernels.sinkhorn.launch import last
+
     for each in logits:
         _kernel_takes(each, iterations, temperature)
     if not logits:
         return []
     if isinstance(temperature, Tensor):
         logits, temperature = [divided(each, temperature) for each in logits], 1.0
-    from classay.kernels.sinkhorn.launch import last
-
     order = sorted(range(len(logits)), key=lambda k: last(logits[k].shape[-1]))
     shapes = [logits[k].shape for k in order]
     sizes, counts = [shape[-1] for shape in shapes], [math.prod(shape[:-2]) for shape in shapes]

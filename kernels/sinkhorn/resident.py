@@ -1,11 +1,16 @@
-"""Matrices that stay in registers, n ≤ 64: a program holds a tile of many.
+"""Matrices that stay in registers, n ≤ 32 and 64: a program holds a tile of many.
 
 The backward keeps, of every iteration, only the column scaling before it: it runs the iteration
 again, then walks it in reverse and makes each row scaling anew. For x ← x − logsumexp(x) = y ::
 
     ∂x = ∂y − exp(y) · sum(∂y)
 
-which is the adjoint of the finite iteration, converged or not, in O(iterations · n) memory.
+which is the adjoint of the finite iteration, converged or not, in O(iterations · n) memory. Of all
+iterations, with D = ∂M ∘ M, Q the matrix after a column step and P after the row step before it::
+
+    φ_i = [last] Σ_j D_ij − Σ_j γ_j Q_ij        γ = Σ_i D_ij of the last
+    γ_j ← −Σ_i φ_i P_ij
+    ∂L = D − Σ_t (γ Q + φ P)
 """
 
 from __future__ import annotations

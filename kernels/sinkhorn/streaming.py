@@ -1,14 +1,9 @@
-"""Matrices too large for registers, 64 < n ≤ 256: one a program, a tile of rows at a time.
+"""Matrices too large for registers, 32 < n ≤ 256 but 64: one a program, a tile of rows at a time.
 
 An iteration is one sweep: a tile's row scaling is whole in the tile, and what it adds to the column
 sums is kept. Logits are read again and exponentiated again in every sweep, from the L2 cache. The
-gradient is that of ``resident``, with its sums over the matrix kept as vectors::
-
-    φ_i = [last] Σ_j D_ij − Σ_j γ_j Q_ij        Q = M after the column step
-    γ_j ← −Σ_i φ_i P_ij                         P = M after the row step
-    ∂L = D − Σ_t (γ Q + φ P)                    D = ∂M ∘ M
-
-so that 4 · iterations + 1 vectors are stored and no matrix.
+gradient is that of ``resident``, of whose φ, γ and scalings 4 · iterations + 1 vectors are stored
+and no matrix.
 """
 
 from __future__ import annotations
@@ -21,6 +16,7 @@ from classay.kernels.sinkhorn.domain import (
     ROUNDING,
     SPAN,
     inverse,
+    power,
     refused,
     scaled,
     scaling,
@@ -62,9 +58,7 @@ def _tile(
 ):  # fmt: skip
     x = tl.load(logits + place, mask=inside, other=0.0).to(tl.float32)
     x = tl.where(bad, 0.0, x - peak)
-    if temperature != 1.0:
-        x /= temperature
-    a = x if LOG else tl.exp2(x * BITS)
+    a = x / temperature if LOG else power(x * (BITS / temperature))
     if PADDED:
         one, none = (0.0, float("-inf")) if LOG else (1.0, 0.0)
         a = tl.where(inside, a, tl.where(i == tl.arange(0, N)[None, :], one, none))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from classay.kernels.compilation import fp_fusion
+from classay.kernels.multiprocessors import multiprocessors
 from classay.kernels.stream_mix.arguments import check
 from classay.kernels.stream_mix.shipped import MOST, mixing, programs, summing
 
@@ -52,7 +53,7 @@ def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor
     y = torch.empty_like(flat)
     streams = flat.new_empty((len(flat), size), dtype=torch.float32)
     program = mixing(n, size // n, d, TRITON[h.dtype])
-    grid = programs(program, len(flat), _multiprocessors(h.device))
+    grid = programs(program, len(flat), multiprocessors(h.device))
     if grid:  # a grid of none is an error
         with torch.cuda.device_of(h):
             program.kernel[(grid,)](
@@ -82,12 +83,6 @@ def _sum(left: Tensor, right: Tensor) -> Tensor:
                 enable_fp_fusion=fp_fusion(),
             )
     return parts.sum(0)
-
-
-def _multiprocessors(device: torch.device) -> int:
-    if device.type != "cuda":
-        return 2
-    return torch.cuda.get_device_properties(device).multi_processor_count
 
 
 def _rows(tensor: Tensor, width: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 Nothing is tuned while running: another program would add in another order, and equal commands
 would give unequal bits. What is shipped fits into the registers of sm_90, which
-``tests/kernels/test_stream_mix_compiles.py`` sees without a GPU; other widths run as well, unseen.
+``tests/kernels/test_compiled.py`` sees without a GPU; other widths run as well, unseen.
 """
 
 from __future__ import annotations

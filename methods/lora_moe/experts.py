@@ -47,8 +47,7 @@ class Experts:
         widths = dict.fromkeys(str(m.in_features) for m in self.mixture.modules.values())
         self.own = {
             width: torch.nn.Parameter(routers[width].to(device).clone())
-            for width in widths
-            if width in routers
+            for width in (widths if routers else ())
         }
         self._let_learn()
 

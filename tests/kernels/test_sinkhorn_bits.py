@@ -88,5 +88,15 @@ def test_one_launch_each_way_whatever_the_sizes(monkeypatch):
     assert all(grid >= (6,) for _, grid in launched)
 
 
+def test_sizes_out_of_order_are_refused_before_a_wrong_number_is_read():
+    flat, settings = drawn(9 + 16), (1, 1.0, False)
+    with pytest.raises(
+        ValueError, match=r"of 3, 4 rows .* needed first.*\n  Call sinkhorn_fused_ma"
+    ):
+        torch.ops.classay.sinkhorn(flat, [1, 1], [3, 4], *settings)
+    m, _ = torch.ops.classay.sinkhorn(flat, [1, 1], [4, 3], *settings)
+    assert torch.equal(m[:16].view(4, 4), sinkhorn_fused(flat[:16].view(4, 4), 1).matrix)
+
+
 def test_what_is_sent_to_the_kernels_is_what_they_hold():
     assert dispatch.FUSED == launch.LARGEST

@@ -98,6 +98,14 @@ def test_matrices_a_tile_at_a_time(n, iterations, laws):
     agrees(of_laws(n, laws), iterations)
 
 
+# all of it takes an interpreter too long for every change: make grid
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("iterations", [1, 5, 20, 50])
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 8, 16, 33, 64, 128, 200, 256])
+def test_every_size_every_law_and_every_number_of_iterations(n, iterations):
+    agrees(of_laws(n), iterations)
+
+
 @pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
 def test_two_by_two_has_a_closed_form(scale):
     x = drawn(200, 2, 2, scale=scale)
