@@ -108,7 +108,7 @@ def _tabled(
     full = part = 0
     for count, n in zip(counts, sizes, strict=True):
         size = padded(n)
-        tile = program.held(size, n < size, iterations is not None)
+        tile = program.held(size, iterations is not None)
         # on the way back a program takes one tile after the other, so that scratch stays in L2
         tiles = max(1, -(-count // tile) // _slots(device)) if tile and iterations else 1
         vectors = 0

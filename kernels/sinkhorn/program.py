@@ -18,27 +18,24 @@ WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
 REGISTERS = {4: (64, 128)}
-# matrices in a tile by their padded size: on the way forward, of those that fill it and of those
-# that do not, whose masks need registers too; and on the way back, where the log domain's are as
-# many. As many as spill no register, and 0 where that is less than one. Loads of one shape the
-# compiler lays out alike, the masked ones as those that are not where both share a launch, and the
-# sums of a matrix would depend on it: no tile of the one kind is of the shape of one of the other
+# matrices in a tile by their padded size, on the way forward, and on the way back, where the log
+# domain's are as many. As many as spill no register, and 0 where that is less than one
 HELD = {
-    2: (128, 32, 128, 32),
-    4: (128, 64, 128, 64),
-    8: (128, 64, 64, 32),
-    16: (32, 8, 16, 8),
-    32: (8, 2, 4, 2),
-    64: (4, 0, 1, 0),
-    128: (0, 0, 0, 0),
-    256: (0, 0, 0, 0),
+    2: (128, 128),
+    4: (128, 128),
+    8: (128, 64),
+    16: (32, 16),
+    32: (8, 4),
+    64: (4, 1),
+    128: (0, 0),
+    256: (0, 0),
 }
 
 
 @triton.constexpr_function
-def held(size, part, backward):
+def held(size, backward):
     """How many matrices of a padded size are in a tile; 0 of those that are streamed."""
-    return HELD[size][2 * backward + part]
+    return HELD[size][backward]
 
 
 def registers(full: int, part: int, backward: bool) -> int:
@@ -86,14 +83,14 @@ def _forward(
     logits, out, certificate, batch, n, count, temperature, zeros,
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    if held(N, PADDED, False) == 0:
+    if held(N, False) == 0:
         streaming.forward(
             logits, out, certificate, batch, n, temperature, zeros, ITERATIONS, N, PADDED
         )
     else:
         resident.forward(
             logits, out, certificate, batch, n, count, temperature, zeros, ITERATIONS, N, PADDED,
-            held(N, PADDED, False), held(N, PADDED, True),
+            held(N, False), held(N, True),
         )  # fmt: skip
 
 
@@ -134,14 +131,14 @@ def _backward(
     logits, dout, dlogits, scratch, n, count, temperature, zeros,
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    if held(N, PADDED, False) == 0:
+    if held(N, False) == 0:
         streaming.backward(
             logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED
         )
     else:
         resident.backward(
             logits, dout, dlogits, scratch, n, count, temperature, zeros, ITERATIONS, N, PADDED,
-            held(N, PADDED, True),
+            held(N, True),
         )  # fmt: skip
 
 

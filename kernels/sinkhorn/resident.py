@@ -45,7 +45,7 @@ def _iterated(a, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr, LOG
 @triton.jit
 def _written(
     m, out, certificate, batch, begin, n, count, bad, own,
-    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr,
     PADDED: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
     """Store matrices and certificates; in the log domain only its own."""
@@ -57,22 +57,22 @@ def _written(
     begin = again(begin)
     if PADDED:
         n = again(n)
-    _, _, _, place, inside = places(begin, n, count, N, R, C, P)
+    _, _, _, place, inside = places(begin, n, count, N, R, C, E, P)
     there = m
     if PADDED:
-        _, _, _, _, within = places(0, n, P, N, R, C, P)
-        there = tl.where(tiled(within, N, R, C, P), m, float("inf"))
+        _, _, _, _, within = places(0, n, P, N, R, C, E, P)
+        there = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
     least = smallest(there)
     p = begin + tl.arange(0, P)[None, :, None]
     to, wanted = certificate + p, p < count
     if LOG:
-        inside &= flattened(tl.broadcast_to(own, [N, P, N]), N, R, C, P)
+        inside &= flattened(tl.broadcast_to(own, [N, P, N]), N, R, C, E, P)
         wanted &= own
         m = tl.where(bad, float("nan"), m)
         worst_row = tl.where(bad, float("nan"), worst_row)
         worst_column = tl.where(bad, float("nan"), worst_column)
         least, bound = tl.where(bad, float("nan"), least), tl.where(bad, float("nan"), bound)
-    tl.store(out + place, flattened(m, N, R, C, P), mask=inside)
+    tl.store(out + place, flattened(m, N, R, C, E, P), mask=inside)
     tl.store(to, worst_row, mask=wanted)
     tl.store(to + batch, worst_column, mask=wanted)
     tl.store(to + 2 * batch, least, mask=wanted)
@@ -96,36 +96,39 @@ def forward(
     P, FEW   matrices in a tile, and in one of the log domain
     """
     R: tl.constexpr = 16 if N > 32 else 8 if N > 8 else N
-    C: tl.constexpr = 2 if N > 4 else 1
-    flat = loaded(logits, 0, n, count, N, R, C, P, PADDED)
-    a, left = narrow(flat, n, temperature, N, R, C, P, PADDED)
+    C: tl.constexpr = 8 if N > 4 else N
+    E: tl.constexpr = 1 if PADDED else 4 if N > 2 else N
+    flat = loaded(logits, 0, n, count, N, R, C, E, P, PADDED)
+    a, left = narrow(flat, n, temperature, N, R, C, E, P, PADDED)
     m = _iterated(a, ITERATIONS, N, P, False)
-    _written(m, out, certificate, batch, 0, n, count, left, left, N, R, C, P, PADDED, False)
+    _written(m, out, certificate, batch, 0, n, count, left, left, N, R, C, E, P, PADDED, False)
     if _some(left, 0, count, P):
         # the rest is written over what stands in its place
         tl.debug_barrier()
         LESS: tl.constexpr = 8 if N > 8 else N
+        NARROW: tl.constexpr = 4 if N > 4 else N
         for part in range(P // FEW):
             at = part * FEW
-            few = loaded(logits, at, n, count, N, LESS, 1, FEW, PADDED)
-            a_few, bad, own = wide(few, n, temperature, zeros, N, LESS, FEW, PADDED)
+            few = loaded(logits, at, n, count, N, LESS, NARROW, E, FEW, PADDED)
+            a_few, bad, own = wide(few, n, temperature, zeros, N, LESS, NARROW, E, FEW, PADDED)
             m_few = _iterated(a_few, ITERATIONS, N, FEW, True)
             _written(
                 m_few, out, certificate, batch, at, n, count, bad, own,
-                N, LESS, 1, FEW, PADDED, True,
+                N, LESS, NARROW, E, FEW, PADDED, True,
             )  # fmt: skip
 
 
 @triton.jit
 def _kept(
     a, history, n, there,
-    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
     """Iterate and store the column scaling before every iteration; returns the last scalings."""
     u = tl.full([N, P, 1], 0.0 if LOG else 1.0, tl.float32)
     v = tl.full([1, P, N], 0.0 if LOG else 1.0, tl.float32)
     for t in range(ITERATIONS):
-        tl.store(history + t * n, gathered(v, N, R, P), mask=there)
+        tl.store(history + t * n, gathered(v, N, R, C, E, P), mask=there)
         u = scaling(a, v, 2, LOG)
         v = scaling(a, u, 0, LOG)
     # what one thread stored another may load
@@ -136,17 +139,18 @@ def _kept(
 @triton.jit
 def _reversed_narrow(
     a, d, history, n, there,
-    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr,
 ):  # fmt: skip
     """∂L = A ∘ S, whose sums over the matrix stay vectors.
 
     S begins as ∂M ∘ u vᵀ, and of every iteration loses u (γ ∘ v)ᵀ and (φ ∘ u) vᵀ of the v before it
     """
-    u, last = _kept(a, history, n, there, ITERATIONS, N, R, P, False)
+    u, last = _kept(a, history, n, there, ITERATIONS, N, R, C, E, P, False)
     d = times(d * u, last)
     sums = tl.sum(times(a, d), 0, keep_dims=True)  # [1, P, N]; γ, but for a factor −v later on
     behind = tl.sum(times(a, d), 2, keep_dims=True)  # [N, P, 1]; only the last iteration has some
-    v = gathered(last, N, R, P)
+    v = gathered(last, N, R, C, E, P)
     before = tl.load(history + (ITERATIONS - 1) * n, mask=there, other=1.0)
     earlier = there & (ITERATIONS > 1)
     following = tl.load(history + (ITERATIONS - 2) * n, mask=earlier, other=1.0)
@@ -154,11 +158,11 @@ def _reversed_narrow(
         # the row scaling of the next iteration to be walked back waits for no sum of this one
         earlier = there & (back < ITERATIONS - 2)
         further = tl.load(history + (ITERATIONS - 3 - back) * n, mask=earlier, other=1.0)
-        u_following = scaling(a, spread(following, N, R, P), 2, False)
-        w = sums * spread(tl.where(back == 0, 1.0, -v), N, R, P) * spread(v, N, R, P)
+        u_following = scaling(a, spread(following, N, R, C, E, P), 2, False)
+        w = sums * spread(tl.where(back == 0, 1.0, -v), N, R, C, E, P) * spread(v, N, R, C, E, P)
         phi = behind - u * tl.sum(a * w, 2, keep_dims=True)
         f = phi * u
-        d = d - u * w - f * spread(before, N, R, P)
+        d = d - u * w - f * spread(before, N, R, C, E, P)
         sums = tl.sum(a * f, 0, keep_dims=True)
         behind = tl.zeros([N, P, 1], tl.float32)
         u, v, before, following = u_following, before, following, further
@@ -169,16 +173,17 @@ def _reversed_narrow(
 @triton.jit
 def _reversed_wide(
     a, d, history, n, there,
-    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr,
+    ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr,
 ):  # fmt: skip
-    u, last = _kept(a, history, n, there, ITERATIONS, N, R, P, True)
+    u, last = _kept(a, history, n, there, ITERATIONS, N, R, C, E, P, True)
     d = d * scaled(a, u, last, True)
-    v = gathered(last, N, R, P)
+    v = gathered(last, N, R, C, E, P)
     for back in range(ITERATIONS):
         before = tl.load(history + (ITERATIONS - 1 - back) * n, mask=there, other=0.0)
-        u = scaling(a, spread(before, N, R, P), 2, True)
-        d -= scaled(a, u, spread(v, N, R, P), True) * tl.sum(d, 0, keep_dims=True)
-        d -= scaled(a, u, spread(before, N, R, P), True) * tl.sum(d, 2, keep_dims=True)
+        u = scaling(a, spread(before, N, R, C, E, P), 2, True)
+        d -= scaled(a, u, spread(v, N, R, C, E, P), True) * tl.sum(d, 0, keep_dims=True)
+        d -= scaled(a, u, spread(before, N, R, C, E, P), True) * tl.sum(d, 2, keep_dims=True)
         v = before
     tl.debug_barrier()
     return d
@@ -187,31 +192,33 @@ def _reversed_wide(
 @triton.jit
 def _gradient(
     dout, begin, n, count,
-    N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     begin = again(begin)
     if PADDED:
         n = again(n)
-    _, _, _, place, inside = places(begin, n, count, N, R, 1, P)
-    return tiled(tl.load(dout + place, mask=inside, other=0.0), N, R, 1, P)
+    _, _, _, place, inside = places(begin, n, count, N, R, C, E, P)
+    return tiled(tl.load(dout + place, mask=inside, other=0.0), N, R, C, E, P)
 
 
 @triton.jit
 def _returned(
     d, dlogits, begin, n, count, temperature, bad, own,
-    N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr, LOG: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr, PADDED: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
     """Store gradients; in the log domain only its own."""
     begin = again(begin)
     if PADDED:
         n = again(n)
-    _, _, _, place, inside = places(begin, n, count, N, R, 1, P)
+    _, _, _, place, inside = places(begin, n, count, N, R, C, E, P)
     if temperature != 1.0:
         d /= temperature
     if LOG:
         d = tl.where(bad, float("nan"), d)
-        inside &= flattened(tl.broadcast_to(own, [N, P, N]), N, R, 1, P)
-    tl.store(dlogits + place, flattened(d, N, R, 1, P), mask=inside)
+        inside &= flattened(tl.broadcast_to(own, [N, P, N]), N, R, C, E, P)
+    tl.store(dlogits + place, flattened(d, N, R, C, E, P), mask=inside)
 
 
 @triton.jit
@@ -224,21 +231,27 @@ def backward(
     scratch  P n ITERATIONS numbers
     """
     R: tl.constexpr = 8 if N > 8 else N
+    C: tl.constexpr = 4 if N > 4 else N
+    E: tl.constexpr = 1 if PADDED else C
     begin = count * 0  # a loop carries no constant
     while begin < count:
-        columns, there = columns_of(n, count - begin, ITERATIONS, N, R, P)
+        columns, there = columns_of(n, count - begin, ITERATIONS, N, R, C, E, P)
         history = scratch + columns
-        flat = loaded(logits, begin, n, count, N, R, 1, P, PADDED)
-        g = _gradient(dout, begin, n, count, N, R, P, PADDED)
-        a, left = narrow(flat, n, temperature, N, R, 1, P, PADDED)
-        d = _reversed_narrow(a, g, history, n, there, ITERATIONS, N, R, P)
-        _returned(d, dlogits, begin, n, count, temperature, left, left, N, R, P, PADDED, False)
+        flat = loaded(logits, begin, n, count, N, R, C, E, P, PADDED)
+        g = _gradient(dout, begin, n, count, N, R, C, E, P, PADDED)
+        a, left = narrow(flat, n, temperature, N, R, C, E, P, PADDED)
+        d = _reversed_narrow(a, g, history, n, there, ITERATIONS, N, R, C, E, P)
+        _returned(
+            d, dlogits, begin, n, count, temperature, left, left, N, R, C, E, P, PADDED, False
+        )
         if _some(left, begin, count, P):
             # the rest is written over what stands in its place
             tl.debug_barrier()
-            flat = loaded(logits, begin, n, count, N, R, 1, P, PADDED)
-            g = _gradient(dout, begin, n, count, N, R, P, PADDED)
-            a, bad, own = wide(flat, n, temperature, zeros, N, R, P, PADDED)
-            d = _reversed_wide(a, g, history, n, there, ITERATIONS, N, R, P)
-            _returned(d, dlogits, begin, n, count, temperature, bad, own, N, R, P, PADDED, True)
+            flat = loaded(logits, begin, n, count, N, R, C, E, P, PADDED)
+            g = _gradient(dout, begin, n, count, N, R, C, E, P, PADDED)
+            a, bad, own = wide(flat, n, temperature, zeros, N, R, C, E, P, PADDED)
+            d = _reversed_wide(a, g, history, n, there, ITERATIONS, N, R, C, E, P)
+            _returned(
+                d, dlogits, begin, n, count, temperature, bad, own, N, R, C, E, P, PADDED, True
+            )
         begin += P

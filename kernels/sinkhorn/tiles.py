@@ -24,95 +24,119 @@ from classay.kernels.sinkhorn.domain import (
 
 
 @triton.jit
-def places(first, n, count, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr):
+def places(
+    first, n, count,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
     """Row, column, matrix, number in the tensor, and whether it is there, of a flat tile."""
-    x = tl.arange(0, R * C * P * (N // R))[:, None]
-    w = tl.arange(0, N // C)[None, :]
-    i = x // (P * (N // R) * C) * (N // R) + x % (N // R)
-    j = x // (P * (N // R)) % C * (N // C) + w
-    p = first + x // (N // R) % P
+    x = tl.arange(0, R * (C // E) * P * (N // R) * (N // C))[:, None]
+    e = tl.arange(0, E)[None, :]
+    own = x // (P * (N // R) * (N // C))  # of a thread
+    i = own // (C // E) * (N // R) + x // (N // C) % (N // R)
+    j = own % (C // E) * (N // C * E) + x % (N // C) * E + e
+    p = first + x // (N // R * (N // C)) % P
     return i, j, p, (p * n + i) * n + j, (p < count) & (i < n) & (j < n)
 
 
 @triton.jit
-def tiled(flat, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr):
+def tiled(
+    flat, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr
+):
     """A flat tile as [i, matrix, j]."""
-    x = tl.permute(tl.reshape(flat, [R, C, P, N // R, N // C]), 0, 3, 2, 1, 4)
-    return tl.reshape(x, [N, P, N])
+    x = tl.reshape(flat, [R, C // E, P, N // R, N // C * E])
+    return tl.reshape(tl.permute(x, 0, 3, 2, 1, 4), [N, P, N])
 
 
 @triton.jit
-def flattened(tile, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr):
+def flattened(
+    tile, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr
+):
     """The inverse of ``tiled``."""
-    x = tl.permute(tl.reshape(tile, [R, N // R, P, C, N // C]), 0, 3, 2, 1, 4)
-    return tl.reshape(x, [R * C * P * (N // R), N // C])
+    x = tl.permute(tl.reshape(tile, [R, N // R, P, C // E, N // C * E]), 0, 3, 2, 1, 4)
+    return tl.reshape(x, [R * (C // E) * P * (N // R) * (N // C), E])
 
 
 @triton.jit
 def columns_of(
-    n, present, ITERATIONS: tl.constexpr, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr
-):
+    n, present, ITERATIONS: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
     """Where a vector of every matrix stands among those of all iterations, and whether it does.
 
-    returns  (P N / R, N): once for every thread that holds rows of a matrix, so that each stores
+    returns  (P N² / R E, E): once for every thread that holds rows of a matrix, so that each stores
              and loads what is its own, and no vector has to change hands
     """
-    x = tl.arange(0, P * (N // R))[:, None]
-    w = tl.arange(0, N)[None, :]
-    p = x // (N // R)
-    return p * (n * ITERATIONS) + w, (p < present) & (w < n)
+    x = tl.arange(0, C // E * P * (N // R) * (N // C))[:, None]
+    e = tl.arange(0, E)[None, :]
+    j = x // (P * (N // R) * (N // C)) * (N // C * E) + x % (N // C) * E + e
+    p = x // (N // R * (N // C)) % P
+    return p * (n * ITERATIONS) + j, (p < present) & (j < n)
 
 
 @triton.jit
-def gathered(v, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr):
+def gathered(
+    v, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr
+):
     """Column vectors [1, matrix, j] as they stand in memory."""
-    b = tl.permute(tl.broadcast_to(v, [N // R, P, N]), 1, 0, 2)
-    return tl.reshape(b, [P * (N // R), N])
+    b = tl.reshape(tl.broadcast_to(v, [N // R, P, N]), [N // R, P, C // E, N // C * E])
+    return tl.reshape(tl.permute(b, 2, 1, 0, 3), [C // E * P * (N // R) * (N // C), E])
 
 
 @triton.jit
-def spread(flat, N: tl.constexpr, R: tl.constexpr, P: tl.constexpr):
+def spread(
+    flat, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr
+):
     """Column vectors as they stand in memory, beside every row of a tile."""
-    b = tl.permute(tl.reshape(flat, [P, N // R, N]), 1, 0, 2)
-    b = tl.broadcast_to(tl.expand_dims(b, 0), [R, N // R, P, N])
-    return tl.reshape(b, [N, P, N])
+    b = tl.permute(tl.reshape(flat, [C // E, P, N // R, N // C * E]), 2, 1, 0, 3)
+    b = tl.expand_dims(tl.reshape(b, [N // R, P, N]), 0)
+    return tl.reshape(tl.broadcast_to(b, [R, N // R, P, N]), [N, P, N])
 
 
 @triton.jit
 def loaded(
     logits, begin, n, count,
-    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     """Logits in a flat tile, from matrix ``begin`` on."""
     begin = again(begin)
     if PADDED:
         n = again(n)
-    _, _, p, place, inside = places(begin, n, count, N, R, C, P)
-    x = tl.load(logits + place, mask=inside, other=0.0)
+    i, j, p, place, inside = places(begin, n, count, N, R, C, E, P)
     if PADDED:
-        # neither the largest nor the smallest of a matrix may be one that is not there
-        x = tl.where(inside, x, tl.load(logits + p * n * n, mask=p < count, other=0.0))
-    return x
+        # neither the largest nor the smallest of a matrix may be one that is not there: of what is
+        # not, the last row and column are taken again
+        place = (p * n + tl.minimum(i, n - 1)) * n + tl.minimum(j, n - 1)
+        inside = p < count
+    return tl.load(logits + place, mask=inside, other=0.0)
 
 
 @triton.jit
 def _beside(
-    a, n, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr
+    a,
+    n,
+    N: tl.constexpr,
+    R: tl.constexpr,
+    C: tl.constexpr,
+    E: tl.constexpr,
+    P: tl.constexpr,
+    LOG: tl.constexpr,
 ):
     """A with an identity matrix in its padding."""
-    i, j, _, _, inside = places(0, again(n), P, N, R, C, P)
+    i, j, _, _, inside = places(0, again(n), P, N, R, C, E, P)
     one, none = (0.0, float("-inf")) if LOG else (1.0, 0.0)
-    identity = tiled(tl.where(i == j, one, none), N, R, C, P)
-    return tl.where(tiled(inside, N, R, C, P), a, identity)
+    identity = tiled(tl.where(i == j, one, none), N, R, C, E, P)
+    return tl.where(tiled(inside, N, R, C, E, P), a, identity)
 
 
 @triton.jit
 def narrow(
     flat, n, temperature,
-    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     """A = exp(logits / temperature) up to a factor; which matrices the log domain is left with."""
-    x = tiled(flat.to(tl.float32), N, R, C, P)
+    x = tiled(flat.to(tl.float32), N, R, C, E, P)
     high, least = largest(x), smallest(x)  # [1, P, 1]
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
@@ -122,17 +146,18 @@ def narrow(
     bits = BITS / temperature
     a = power(tl.fma(x, bits, -high * bits))
     if PADDED:
-        a = _beside(a, n, N, R, C, P, False)
+        a = _beside(a, n, N, R, C, E, P, False)
     return a, left
 
 
 @triton.jit
 def wide(
     flat, n, temperature, zeros,
-    N: tl.constexpr, R: tl.constexpr, P: tl.constexpr, PADDED: tl.constexpr,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr,
+    P: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     """log A; which matrices are bad; which belong to the log domain, those and the wide ones."""
-    x = tiled(flat.to(tl.float32), N, R, 1, P)
+    x = tiled(flat.to(tl.float32), N, R, C, E, P)
     wrong = refused(x, temperature, zeros).to(tl.int32)
     bad = tl.max(tl.max(wrong, 2, keep_dims=True), 0, keep_dims=True) != 0
     x = tl.where(bad, 0.0, x)
@@ -140,5 +165,5 @@ def wide(
     own = bad | ((high - least) / temperature > SPAN)
     x = (x - high) / temperature
     if PADDED:
-        x = _beside(x, n, N, R, 1, P, True)
+        x = _beside(x, n, N, R, C, E, P, True)
     return x, bad, own
