@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from classay.kernels.compilation import fp_fusion
+from classay.kernels.compilation import Configuration, fp_fusion
 from classay.kernels.multiprocessors import multiprocessors
 from classay.kernels.stream_mix.arguments import check
 from classay.kernels.stream_mix.shipped import MOST, mixing, programs, summing
@@ -58,7 +58,7 @@ def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor
         with torch.cuda.device_of(h):
             program.kernel[(grid,)](
                 flat, m.contiguous(), q.contiguous(), alpha, y, streams, len(flat),
-                **program.constexprs, num_warps=program.warps, enable_fp_fusion=fp_fusion(),
+                **_options(program),
             )  # fmt: skip
     return y.view(h.shape), streams.view(*h.shape[:-1], size)
 
@@ -78,11 +78,18 @@ def _sum(left: Tensor, right: Tensor) -> Tensor:
                 right,
                 parts,
                 len(left),
-                **tile,
-                num_warps=program.warps,
-                enable_fp_fusion=fp_fusion(),
+                **_options(program),
             )
     return parts.sum(0)
+
+
+def _options(program: Configuration) -> dict[str, Any]:
+    return {
+        **program.constexprs,
+        "num_warps": program.warps,
+        "num_stages": program.stages,
+        "enable_fp_fusion": fp_fusion(),
+    }
 
 
 def _rows(tensor: Tensor, width: int) -> Tensor:

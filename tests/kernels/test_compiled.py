@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("triton")
 
 REGISTERS = 65_536  # of an SM
+SHARED = 227 * 1024  # bytes that one program may have
 HERE = Path(__file__).parent
 # what a file ships stands in its SHIPPED; a file of kernels is a line of this list
 FILES = [
@@ -37,10 +38,10 @@ def compiled(script, cache, *arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", FILES)
-def test_no_kernel_spills_a_register_on_hopper(module, tmp_path):
+def test_every_kernel_fits_on_hopper_and_spills_no_register(module, tmp_path):
     found = compiled("registers.py", tmp_path, module)
     assert len(found) == len(import_module(module).SHIPPED) > 0
-    assert [one for one in found if one["spilled"]] == []
+    assert [one for one in found if one["spilled"] or one["shared"] > SHARED] == []
     # one program an SM, on which mix_tiles relies when it reads h again
     tiles = [one for one in found if one["kernel"].endswith(".mix_tiles")]
     assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS for one in tiles)
