@@ -64,6 +64,7 @@ def test_a_tile_is_laid_out_alike_whoever_shares_the_launch(way, tmp_path):
 
 def test_every_shape_that_is_promised_is_shipped():
     from classay.kernels.sinkhorn import program
+    from classay.kernels.stream_mix.fused import token_sums
     from classay.kernels.stream_mix.shipped import DIMENSIONS, SHIPPED, STREAMS
 
     sinkhorn = [
@@ -81,13 +82,20 @@ def test_every_shape_that_is_promised_is_shipped():
     mixed = {
         (one.signature["h"], one.constexprs["N"] * one.constexprs["R"], one.constexprs["D"])
         for one in SHIPPED
-        if "h" in one.signature
+        if one.kernel is not token_sums
+    }
+    summed = {
+        (one.signature["h"], one.constexprs["K"], one.constexprs["D"])
+        for one in SHIPPED
+        if one.kernel is token_sums
     }
     assert {2048, 3584, 4096} < set(DIMENSIONS)
     assert {n * r for n, r in STREAMS} == {8, 16, 32, 64}
-    assert mixed >= {
+    promised = {
         (pointer, n * r, d)
         for pointer in ("*bf16", "*fp32")
         for n, r in STREAMS
         for d in DIMENSIONS
     }
+    assert mixed >= promised
+    assert summed == promised
