@@ -17,6 +17,7 @@ class Configuration(NamedTuple):
     constexprs: Mapping[str, int]
     warps: int
     registers: int | None = None  # the most of a thread; None: as many as the assembler likes
+    stages: int | None = None  # turns of a loop whose loads overlap; None: Triton's own number
 
 
 def fp_fusion() -> bool:

@@ -10,8 +10,8 @@ With C = M − I, s = Q h and, of the gradient g of y, t = Q g, all of them one 
     ∂M = α S,   ∂α = Σ_ij C_ij S_ij
 
 ∂Q is the derivative of α Σ_tokens tᵀ (C ⊗ I_r) s, in which Q stands twice. S needs no pass of its
-own, for t = Q g. So the forward keeps s, which is n r numbers a token, and the backward has three
-passes: ``mix_*`` over g, and ``token_sums`` over (s, g) and over (t, h).
+own, for t = Q g. So the forward keeps s, which is n r numbers a token, and the backward has two
+passes: ``mix_*`` over g, and ``token_sums`` over (s, g) and (t, h) at once.
 
 No program adds to what another one wrote: the sums over tokens are cut into pieces of a fixed size
 and the pieces are added in their order. Pieces of a fixed size and not a fixed number of them, as a
@@ -169,35 +169,41 @@ def mix_tiles(
         tl.store(y + place, total.to(y.dtype.element_ty), mask=wanted & inside)
 
 
+@triton.jit
+def _with_tokens(total, left, right, t, k, j, tokens, K: tl.constexpr, D: tl.constexpr):
+    wanted = t[:, None] < tokens
+    a = tl.load(left + t[:, None] * K + k[None, :], mask=wanted & (k[None, :] < K), other=0.0)
+    b = tl.load(right + t[:, None] * D + j[None, :], mask=wanted & (j[None, :] < D), other=0.0)
+    return tl.dot(tl.trans(a), b.to(tl.float32), total, input_precision="tf32x3")
+
+
 @_for_any_batch
 def token_sums(
-    left, right, parts, tokens,
+    streams, g, pulled, h, parts, tokens,
     K: tl.constexpr, D: tl.constexpr,
     TOKENS: tl.constexpr, TILES: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    """Σ left rightᵀ over TILES tiles of TOKENS tokens: one part of the sum over all.
+    """Σ s gᵀ and Σ t hᵀ over TILES tiles of TOKENS tokens: one part of each sum over all.
 
-    left    (tokens, K)      float32
-    right   (tokens, D)      bfloat16 or float32
-    parts   (⌈tokens / (TILES TOKENS)⌉, K, D)   float32
-    WIDTH   coordinates of right of one program
-    PADDED  the power of two that holds K, and 16 or more
+    streams  (tokens, K)      float32; s
+    g        (tokens, D)      bfloat16 or float32
+    pulled   (tokens, K)      float32; t
+    h        (tokens, D)      the type of g
+    parts    (2, ⌈tokens / (TILES TOKENS)⌉, K, D)   float32; P's and W's
+    WIDTH    coordinates of g and h of one program
+    PADDED   the power of two that holds K, and 16 or more
     """
     part = tl.program_id(0).to(tl.int64)
     k = tl.arange(0, PADDED)
     j = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
-    total = tl.zeros((PADDED, WIDTH), tl.float32)
+    p = tl.zeros((PADDED, WIDTH), tl.float32)
+    w = tl.zeros((PADDED, WIDTH), tl.float32)
+    # both sums in one loop: twice as much is on its way from memory as for one of them
     for tile in range(TILES):
         t = (part * TILES + tile) * TOKENS + tl.arange(0, TOKENS)
-        wanted = t < tokens
-        a = tl.load(
-            left + t[:, None] * K + k[None, :],
-            mask=wanted[:, None] & (k[None, :] < K), other=0.0,
-        )  # fmt: skip
-        b = tl.load(
-            right + t[:, None] * D + j[None, :],
-            mask=wanted[:, None] & (j[None, :] < D), other=0.0,
-        )  # fmt: skip
-        total = tl.dot(tl.trans(a), b.to(tl.float32), total, input_precision="tf32x3")
+        p = _with_tokens(p, streams, g, t, k, j, tokens, K, D)
+        w = _with_tokens(w, pulled, h, t, k, j, tokens, K, D)
     kept = (k[:, None] < K) & (j[None, :] < D)
-    tl.store(parts + (part * K + k[:, None]) * D + j[None, :], total, mask=kept)
+    place = (part * K + k[:, None]) * D + j[None, :]
+    tl.store(parts + place, p, mask=kept)
+    tl.store(parts + tl.num_programs(0).to(tl.int64) * K * D + place, w, mask=kept)

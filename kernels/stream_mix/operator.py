@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from classay.kernels.compilation import fp_fusion
+from classay.kernels.compilation import Configuration, fp_fusion
 from classay.kernels.multiprocessors import multiprocessors
 from classay.kernels.stream_mix.arguments import check
 from classay.kernels.stream_mix.shipped import MOST, mixing, programs, summing
@@ -58,31 +58,34 @@ def _mix(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor
         with torch.cuda.device_of(h):
             program.kernel[(grid,)](
                 flat, m.contiguous(), q.contiguous(), alpha, y, streams, len(flat),
-                **program.constexprs, num_warps=program.warps, enable_fp_fusion=fp_fusion(),
+                **_options(program),
             )  # fmt: skip
     return y.view(h.shape), streams.view(*h.shape[:-1], size)
 
 
-def _sum(left: Tensor, right: Tensor) -> Tensor:
-    """Σ_tokens left rightᵀ, (k, d) float32; left (..., k) float32, right (..., d)."""
-    k, d = left.shape[-1], right.shape[-1]
-    left, right = _rows(left, k), _rows(right, d)
-    program = summing(k, d, TRITON[right.dtype])
+def _sums(streams: Tensor, g: Tensor, pulled: Tensor, h: Tensor) -> Tensor:
+    """(P, W) as one tensor (2, k, d), float32; s and t (..., k) float32, g and h (..., d)."""
+    k, d = streams.shape[-1], h.shape[-1]
+    streams, pulled, g, h = _rows(streams, k), _rows(pulled, k), _rows(g, d), _rows(h, d)
+    program = summing(k, d, TRITON[h.dtype])
     tile = program.constexprs
-    pieces = -(-len(left) // (tile["TOKENS"] * tile["TILES"]))
-    parts = left.new_empty((pieces, k, d))
+    pieces = -(-len(h) // (tile["TOKENS"] * tile["TILES"]))
+    parts = streams.new_empty((2, pieces, k, d))
     if pieces:
-        with torch.cuda.device_of(left):
+        with torch.cuda.device_of(h):
             program.kernel[(pieces, -(-d // tile["WIDTH"]))](
-                left,
-                right,
-                parts,
-                len(left),
-                **tile,
-                num_warps=program.warps,
-                enable_fp_fusion=fp_fusion(),
+                streams, g, pulled, h, parts, len(h), **_options(program)
             )
-    return parts.sum(0)
+    return parts.sum(1)
+
+
+def _options(program: Configuration) -> dict[str, Any]:
+    return {
+        **program.constexprs,
+        "num_warps": program.warps,
+        "num_stages": program.stages,
+        "enable_fp_fusion": fp_fusion(),
+    }
 
 
 def _rows(tensor: Tensor, width: int) -> Tensor:
@@ -96,8 +99,8 @@ def _mix_shapes(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor,
     return h.new_empty(h.shape), h.new_empty((*h.shape[:-1], len(q)), dtype=torch.float32)
 
 
-def _sum_shape(left: Tensor, right: Tensor) -> Tensor:
-    return left.new_empty((left.shape[-1], right.shape[-1]))
+def _sums_shape(streams: Tensor, g: Tensor, pulled: Tensor, h: Tensor) -> Tensor:
+    return streams.new_empty((2, streams.shape[-1], h.shape[-1]))
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -110,7 +113,7 @@ def _gradients(ctx: Any, dy: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     dh, pulled = _stream_mix(dy, m.mT, q, alpha)
     if not any(ctx.needs_input_grad[1:]):
         return dh, None, None, None
-    p, w = _token_sum(streams, dy), _token_sum(pulled, h)
+    p, w = _token_sums(streams, dy, pulled, h)
 
     # float64 costs nothing at n r rows, and no switch for TF32 reaches it
     n = len(m)
@@ -124,5 +127,5 @@ def _gradients(ctx: Any, dy: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
 _stream_mix = torch.library.custom_op("classay::stream_mix", _mix, mutates_args=())
 _stream_mix.register_fake(_mix_shapes)
 _stream_mix.register_autograd(_gradients, setup_context=_keep)
-_token_sum = torch.library.custom_op("classay::stream_mix_token_sum", _sum, mutates_args=())
-_token_sum.register_fake(_sum_shape)
+_token_sums = torch.library.custom_op("classay::stream_mix_token_sums", _sums, mutates_args=())
+_token_sums.register_fake(_sums_shape)

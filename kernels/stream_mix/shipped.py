@@ -57,25 +57,36 @@ def programs(program: Configuration, tokens: int, multiprocessors: int) -> int:
     return min(pieces, multiprocessors * (WARPS // program.warps))
 
 
-def summing(k: int, d: int, type_of_right: str) -> Configuration:
-    """The program of Σ left rightᵀ over tokens.
+def summing(k: int, d: int, type_of_h: str) -> Configuration:
+    """The program of P and W, the sums over tokens.
 
-    k              coordinates of left
-    d              coordinates of right
-    type_of_right  ``bf16`` or ``fp32``
+    k          coordinates of s and of t, n r
+    d          coordinates of h
+    type_of_h  ``bf16`` or ``fp32``
     """
+    pointer = f"*{type_of_h}"
     signature = {
-        "left": "*fp32", "right": f"*{type_of_right}", "parts": "*fp32", "tokens": "i32",
+        "streams": "*fp32", "g": pointer, "pulled": "*fp32", "h": pointer, "parts": "*fp32",
+        "tokens": "i32",
     }  # fmt: skip
-    tile = {"TOKENS": 32, "TILES": 16, "WIDTH": 128, "PADDED": _for_tensor_cores(k)}
-    return _configuration(token_sums, signature, {"K": k, "D": d} | tile, 4)
+    padded = _for_tensor_cores(k)
+    # 128 coordinates of float32, or of more rows, would spill
+    width = 128 if (padded, type_of_h) == (16, "bf16") else 64
+    tile = {"TOKENS": 32, "TILES": 8, "WIDTH": width, "PADDED": padded}
+    # 32 rows of float32 would spill in 4 warps; for 64 rows Hopper has an instruction of 4 warps
+    warps = 8 if padded == 32 else 4
+    return _configuration(token_sums, signature, {"K": k, "D": d} | tile, warps, stages=3)
 
 
 def _configuration(
-    kernel: Any, types: dict[str, str], constexprs: dict[str, int], warps: int
+    kernel: Any,
+    types: dict[str, str],
+    constexprs: dict[str, int],
+    warps: int,
+    stages: int | None = None,
 ) -> Configuration:
     signature = types | dict.fromkeys(constexprs, "constexpr")
-    return Configuration(kernel, signature, constexprs, warps)
+    return Configuration(kernel, signature, constexprs, warps, stages=stages)
 
 
 def _for_tensor_cores(k: int) -> int:

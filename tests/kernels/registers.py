@@ -3,7 +3,7 @@
     python -P tests/kernels/registers.py classay.kernels.stream_mix.shipped …
 
 prints one JSON object a line: the kernel, the types of its pointers, its constants, its warps, the
-registers of a thread and the bytes that do not fit into them.
+registers of a thread, the bytes that do not fit into them and those of shared memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ knobs.nvidia.dump_ptxas_log = True
 knobs.compilation.always_compile = True
 
 
-def needed(kernel, signature, constexprs, warps, most) -> dict:
+def needed(kernel, signature, constexprs, warps, most, stages) -> dict:
     types = dict(signature)
     # torch aligns what it allocates, and Triton compiles for that
     aligned = {
@@ -37,9 +37,10 @@ def needed(kernel, signature, constexprs, warps, most) -> dict:
     names = list(types)
     places = {(names.index(name),): value for name, value in constexprs.items()}
     source = ASTSource(kernel, types, places, aligned)
-    options = {"num_warps": warps, "enable_fp_fusion": fp_fusion(), "maxnreg": most}
+    options = {"num_warps": warps, "num_stages": stages}
+    options |= {"enable_fp_fusion": fp_fusion(), "maxnreg": most}
     with redirect_stdout(io.StringIO()) as said:
-        compile(source, GPUTarget("cuda", 90, 32), options)
+        binary = compile(source, GPUTarget("cuda", 90, 32), options)
     (spilled,), (registers,) = (
         re.findall(pattern, said.getvalue())
         for pattern in (r"(\d+) bytes spill stores", r"Used (\d+) registers")
@@ -51,6 +52,7 @@ def needed(kernel, signature, constexprs, warps, most) -> dict:
         "warps": warps,
         "registers": int(registers),
         "spilled": int(spilled),
+        "shared": binary.metadata.shared,
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from classay.kernels.stream_mix import stream_mix_reference
+from classay.kernels.stream_mix import operator, stream_mix_reference
 from classay.kernels.stream_mix.operator import stream_mix_fused
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -110,8 +110,10 @@ def test_fused_and_every_gradient_against_float64(dtype, tokens, d, n, r):
     assert max(found.values()) <= 0, found
 
 
-def test_sums_over_more_tokens_than_one_program_takes():
-    found = off_by(arguments(700, 24, 2, 1), draw(700, 24, seed=9), UNIT[torch.float32])
+@DTYPES
+def test_sums_over_more_tokens_and_coordinates_than_one_program_takes(dtype):
+    given, dy = arguments(700, 200, 2, 1, dtype), draw(700, 200, seed=9, dtype=dtype)
+    found = off_by(given, dy, UNIT[dtype])
     assert max(found.values()) <= 0, found
 
 
@@ -155,7 +157,8 @@ def test_the_same_call_twice_gives_the_same_bits(n, r):
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_frozen_structure_gets_no_gradient():
+def test_a_frozen_structure_gets_no_gradient_and_no_sums(monkeypatch):
+    monkeypatch.setattr(operator, "_token_sums", None)  # a call of it would raise
     h, *structure = arguments(5, 16, 2, 2)
     y = stream_mix_fused(h.requires_grad_(), *structure)
     y.backward(torch.ones_like(y))

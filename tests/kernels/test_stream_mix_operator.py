@@ -39,9 +39,8 @@ def test_torch_takes_it_for_an_operator():
     given = [t.requires_grad_() for t in arguments(5, 16, 2, 2)]
     found = torch.library.opcheck(torch.ops.classay.stream_mix.default, given)
     assert set(found.values()) == {"SUCCESS"}
-    found = torch.library.opcheck(
-        torch.ops.classay.stream_mix_token_sum.default, (draw(5, 4, seed=1), draw(5, 7, seed=2))
-    )
+    summed = [draw(5, width, seed=seed) for seed, width in enumerate((4, 7, 4, 7))]
+    found = torch.library.opcheck(torch.ops.classay.stream_mix_token_sums.default, summed)
     assert set(found.values()) == {"SUCCESS"}
 
 
