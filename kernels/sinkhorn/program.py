@@ -17,7 +17,7 @@ from classay.kernels.sinkhorn import resident, streaming
 WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
-REGISTERS = {4: (64, 128)}
+REGISTERS = {4: (64, 128), 16: (128, 255), 32: (128, 255)}
 # matrices in a tile by their padded size, on the way forward, and on the way back, where the log
 # domain's are as many. As many as spill no register, and 0 where that is less than one
 HELD = {
@@ -58,8 +58,10 @@ def forward(
     FULL, PART   the sum of the padded sizes that occur, of matrices that fill them and that do not
     """
     row = table + tl.program_id(0) * 5
-    start, first = tl.load(row), tl.load(row + 3)
-    n, count = tl.load(row + 1).to(tl.int32), tl.load(row + 2).to(tl.int32)
+    # volatile, so that none waits until another has come
+    start, first = tl.load(row, volatile=True), tl.load(row + 3, volatile=True)
+    n, count = tl.load(row + 1, volatile=True), tl.load(row + 2, volatile=True)
+    n, count = n.to(tl.int32), count.to(tl.int32)
     for power in tl.static_range(1, 9):
         if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
             if n == 2**power:
@@ -107,8 +109,9 @@ def backward(
     others    those of ``forward``
     """
     row = table + tl.program_id(0) * 5
-    start, own = tl.load(row), tl.load(row + 4)
-    n, count = tl.load(row + 1).to(tl.int32), tl.load(row + 2).to(tl.int32)
+    start, own = tl.load(row, volatile=True), tl.load(row + 4, volatile=True)
+    n, count = tl.load(row + 1, volatile=True), tl.load(row + 2, volatile=True)
+    n, count = n.to(tl.int32), count.to(tl.int32)
     for power in tl.static_range(1, 9):
         if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
             if n == 2**power:
