@@ -18,8 +18,8 @@ WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
 REGISTERS = {4: (64, 128), 16: (128, 255), 32: (128, 255)}
-# matrices in a tile by their padded size, on the way forward, and on the way back, where the log
-# domain's are as many. As many as spill no register, and 0 where that is less than one
+# matrices in a tile by their padded size, on the way forward, and on the way back or in the log
+# domain. As many as spill no register, and 0 where that is less than one
 HELD = {
     2: (128, 128),
     4: (128, 128),
@@ -27,7 +27,7 @@ HELD = {
     16: (32, 16),
     32: (8, 4),
     64: (4, 1),
-    128: (0, 0),
+    128: (1, 0),
     256: (0, 0),
 }
 
@@ -134,7 +134,7 @@ def _backward(
     logits, dout, dlogits, scratch, n, count, temperature, zeros,
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    if held(N, False) == 0:
+    if held(N, True) == 0:
         streaming.backward(
             logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED
         )

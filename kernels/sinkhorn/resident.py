@@ -1,4 +1,4 @@
-"""Matrices that stay in registers, n ≤ 32 and 64: a program holds a tile of many.
+"""Matrices that stay in registers, n ≤ 64 and, forward, n ≤ 128: a program holds a tile of them.
 
 The backward keeps, of every iteration, only the column scaling before it: it runs the iteration
 again, then walks it in reverse and makes each row scaling anew. For x ← x − logsumexp(x) = y ::
@@ -18,6 +18,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from classay.kernels.sinkhorn import streaming
 from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest, times
 from classay.kernels.sinkhorn.tiles import (
     columns_of,
@@ -93,7 +94,7 @@ def forward(
 ):  # fmt: skip
     """The matrices of one tile and their certificates; the pointers are those of the first.
 
-    P, FEW   matrices in a tile, and in one of the log domain
+    P, FEW   matrices in a tile, and in one of the log domain; 0 where that is streamed
     """
     R: tl.constexpr = 16 if N > 32 else 8 if N > 8 else N
     C: tl.constexpr = 8 if N > 4 else N
@@ -105,17 +106,22 @@ def forward(
     if _some(left, 0, count, P):
         # the rest is written over what stands in its place
         tl.debug_barrier()
-        LESS: tl.constexpr = 8 if N > 8 else N
-        NARROW: tl.constexpr = 4 if N > 4 else N
-        for part in range(P // FEW):
-            at = part * FEW
-            few = loaded(logits, at, n, count, N, LESS, NARROW, E, FEW, PADDED)
-            a_few, bad, own = wide(few, n, temperature, zeros, N, LESS, NARROW, E, FEW, PADDED)
-            m_few = _iterated(a_few, ITERATIONS, N, FEW, True)
-            _written(
-                m_few, out, certificate, batch, at, n, count, bad, own,
-                N, LESS, NARROW, E, FEW, PADDED, True,
-            )  # fmt: skip
+        if FEW == 0:
+            streaming.forward(
+                logits, out, certificate, batch, n, temperature, zeros, ITERATIONS, N, PADDED
+            )
+        else:
+            LESS: tl.constexpr = 8 if N > 8 else N
+            NARROW: tl.constexpr = 4 if N > 4 else N
+            for part in range(P // FEW):
+                at = part * FEW
+                few = loaded(logits, at, n, count, N, LESS, NARROW, E, FEW, PADDED)
+                a_few, bad, own = wide(few, n, temperature, zeros, N, LESS, NARROW, E, FEW, PADDED)
+                m_few = _iterated(a_few, ITERATIONS, N, FEW, True)
+                _written(
+                    m_few, out, certificate, batch, at, n, count, bad, own,
+                    N, LESS, NARROW, E, FEW, PADDED, True,
+                )  # fmt: skip
 
 
 @triton.jit

@@ -1,4 +1,4 @@
-"""Matrices too large for registers, 32 < n ≤ 256 but 64: one a program, a tile of rows at a time.
+"""Matrices too large for registers, 64 < n ≤ 256: one a program, a tile of rows at a time.
 
 An iteration is one sweep: a tile's row scaling is whole in the tile, and what it adds to the column
 sums is kept. Logits are read again and exponentiated again in every sweep, from the L2 cache. The
