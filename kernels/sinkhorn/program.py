@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 from classay.kernels.compilation import Configuration
-from classay.kernels.sinkhorn import resident, streaming
+from classay.kernels.sinkhorn import low_rank, resident, streaming
 
 WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
@@ -116,15 +116,14 @@ def backward(
         if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
             if n == 2**power:
                 at = start // 16 * 16 if power > 1 else start // 4 * 4
-                by = own // 4 * 4 if power > 1 else own // 2 * 2
                 _backward(
-                    logits + at, dout + at, dlogits + at, scratch + by, 2**power, count,
+                    logits + at, dout + at, dlogits + at, scratch + own // 4 * 4, 2**power, count,
                     temperature, zeros, ITERATIONS, 2**power, False,
                 )  # fmt: skip
         if (PART & 2**power) != 0:  # noqa: SIM102
             if (n < 2**power) & ((n > 2 ** (power - 1)) | (power == 1)):
                 _backward(
-                    logits + start, dout + start, dlogits + start, scratch + own, n, count,
+                    logits + start, dout + start, dlogits + start, scratch + own // 4 * 4, n, count,
                     temperature, zeros, ITERATIONS, 2**power, True,
                 )  # fmt: skip
 
@@ -134,10 +133,12 @@ def _backward(
     logits, dout, dlogits, scratch, n, count, temperature, zeros,
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    if held(N, True) == 0:
+    if held(N, False) == 0 or (held(N, True) == 0 and PADDED):
         streaming.backward(
             logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED
         )
+    elif held(N, True) == 0:
+        low_rank.backward(logits, dout, dlogits, scratch, temperature, zeros, ITERATIONS, N)
     else:
         resident.backward(
             logits, dout, dlogits, scratch, n, count, temperature, zeros, ITERATIONS, N, PADDED,

@@ -27,20 +27,21 @@ TILE = tl.constexpr(16 * 128)  # numbers of a tile, the most that spill no regis
 
 
 @triton.jit
-def _places(k, n, ROWS: tl.constexpr, N: tl.constexpr):
+def places(k, n, ROWS: tl.constexpr, N: tl.constexpr):
+    """Rows, numbers in the matrix, and whether they are there, of its tile k."""
     i = k * ROWS + tl.arange(0, ROWS)[:, None]
     j = tl.arange(0, N)[None, :]
     return i, i * n + j, (i < n) & (j < n)
 
 
 @triton.jit
-def _measured(logits, n, temperature, zeros, ROWS: tl.constexpr, N: tl.constexpr):
+def measured(logits, n, temperature, zeros, ROWS: tl.constexpr, N: tl.constexpr):
     """The largest logit, whether the matrix is bad and whether it is wide."""
     high = tl.full([ROWS, N], float("-inf"), tl.float32)
     low = tl.full([ROWS, N], float("inf"), tl.float32)
     wrong = tl.zeros([ROWS, N], tl.int32)
     for k in range(N // ROWS):
-        _, place, inside = _places(k, n, ROWS, N)
+        _, place, inside = places(k, n, ROWS, N)
         x = tl.load(logits + place, mask=inside, other=0.0).to(tl.float32)
         bad = refused(x, temperature, zeros)
         wrong = tl.where(bad, 1, wrong)
@@ -52,10 +53,11 @@ def _measured(logits, n, temperature, zeros, ROWS: tl.constexpr, N: tl.constexpr
 
 
 @triton.jit
-def _tile(
+def tile(
     logits, i, place, inside, peak, bad, temperature,
     N: tl.constexpr, PADDED: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
+    """A, or its logarithm, with an identity matrix in its padding."""
     x = tl.load(logits + place, mask=inside, other=0.0).to(tl.float32)
     x = tl.where(bad, 0.0, x - peak)
     a = x / temperature if LOG else power(x * (BITS / temperature))
@@ -74,8 +76,8 @@ def _swept(
     top = tl.full([1, N], float("-inf"), tl.float32)
     total = tl.zeros([1 if LOG else ROWS, N], tl.float32)
     for k in range(N // ROWS):
-        i, place, inside = _places(k, n, ROWS, N)
-        a = _tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
+        i, place, inside = places(k, n, ROWS, N)
+        a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
         u = scaling(a, v, 1, LOG)
         if LOG:
             y = a + u
@@ -108,8 +110,8 @@ def _normalised(
     worst, most = tl.zeros([ROWS, 1], tl.float32), tl.zeros([ROWS, 1], tl.float32)
     least = tl.full([ROWS, N], float("inf"), tl.float32)
     for k in range(N // ROWS):
-        i, place, inside = _places(k, n, ROWS, N)
-        a = _tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
+        i, place, inside = places(k, n, ROWS, N)
+        a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
         m = scaled(a, scaling(a, before, 1, LOG), v, LOG)
         tl.store(out + place, tl.where(bad, float("nan"), m), mask=inside)
         rows = tl.sum(m, 1, keep_dims=True)
@@ -127,7 +129,7 @@ def forward(
 ):  # fmt: skip
     """A matrix and its certificate, at these pointers."""
     ROWS: tl.constexpr = TILE // (2 * N if PADDED else N)
-    peak, bad, wide = _measured(logits, n, temperature, zeros, ROWS, N)
+    peak, bad, wide = measured(logits, n, temperature, zeros, ROWS, N)
     if wide:
         worst, worst_column, least, product = _normalised(
             logits, out, n, peak, bad, temperature, ITERATIONS, ROWS, N, PADDED, True
@@ -166,8 +168,8 @@ def _adjoint(
     gamma = tl.zeros([ROWS, N], tl.float32)
     before = tl.load(vs + (ITERATIONS - 1) * n + j, mask=j < n, other=one)
     for k in range(N // ROWS):
-        i, place, inside = _places(k, n, ROWS, N)
-        a = _tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
+        i, place, inside = places(k, n, ROWS, N)
+        a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
         d = tl.load(dout + place, mask=inside, other=0.0)
         gamma += times(d, scaled(a, scaling(a, before, 1, LOG), v, LOG))
     gamma = tl.sum(gamma, 0, keep_dims=True)
@@ -178,8 +180,8 @@ def _adjoint(
         tl.store(gammas + t * n + j, gamma, mask=j < n)
         earlier = tl.zeros([ROWS, N], tl.float32)
         for k in range(N // ROWS):
-            i, place, inside = _places(k, n, ROWS, N)
-            a = _tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
+            i, place, inside = places(k, n, ROWS, N)
+            a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
             u = scaling(a, before, 1, LOG)
             # only the last iteration has a matrix behind it
             d = tl.load(dout + place, mask=inside & (back == 0), other=0.0)
@@ -191,8 +193,8 @@ def _adjoint(
     tl.debug_barrier()
 
     for k in range(N // ROWS):
-        i, place, inside = _places(k, n, ROWS, N)
-        a = _tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
+        i, place, inside = places(k, n, ROWS, N)
+        a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
         d = tl.load(dout + place, mask=inside, other=0.0)
         v = tl.load(vs + ITERATIONS * n + j, mask=j < n, other=one)
         u = tl.load(us + (ITERATIONS - 1) * n + i, mask=i < n, other=one)
@@ -218,7 +220,7 @@ def backward(
 ):  # fmt: skip
     """The gradient of the logits, at these pointers."""
     ROWS: tl.constexpr = TILE // (2 * N if PADDED else N)
-    peak, bad, wide = _measured(logits, n, temperature, zeros, ROWS, N)
+    peak, bad, wide = measured(logits, n, temperature, zeros, ROWS, N)
     if wide:
         _adjoint(
             logits, dout, dlogits, scratch, n, peak, bad, temperature,

@@ -112,7 +112,7 @@ def loaded(
 
 
 @triton.jit
-def _beside(
+def beside(
     a,
     n,
     N: tl.constexpr,
@@ -146,7 +146,7 @@ def narrow(
     bits = BITS / temperature
     a = power(tl.fma(x, bits, -high * bits))
     if PADDED:
-        a = _beside(a, n, N, R, C, E, P, False)
+        a = beside(a, n, N, R, C, E, P, False)
     return a, left
 
 
@@ -165,5 +165,5 @@ def wide(
     own = bad | ((high - least) / temperature > SPAN)
     x = (x - high) / temperature
     if PADDED:
-        x = _beside(x, n, N, R, C, E, P, True)
+        x = beside(x, n, N, R, C, E, P, True)
     return x, bad, own
