@@ -67,21 +67,25 @@ def _larger(a, b):
 
 
 @triton.jit
-def largest(x):
-    """The largest number of each matrix of a tile [i, matrix, j]; NaN where one is NaN."""
+def largest(x, FIRST: tl.constexpr = 2):
+    """The largest number of each matrix of a tile [i, matrix, j]; NaN where one is NaN.
+
+    FIRST   the axis, 0 or 2, along which it is sought first
+    """
     if INTERPRETED:  # it would reduce by a function of ours one number at a time
         none = tl.max(tl.max((x != x).to(tl.int32), 2, keep_dims=True), 0, keep_dims=True)
         high = tl.max(tl.max(tl.where(x == x, x, 0.0), 2, keep_dims=True), 0, keep_dims=True)
         return tl.where(none != 0, float("nan"), high)
-    return tl.reduce(tl.reduce(x, 2, _larger, keep_dims=True), 0, _larger, keep_dims=True)
+    high = tl.reduce(x, FIRST, _larger, keep_dims=True)
+    return tl.reduce(high, 2 - FIRST, _larger, keep_dims=True)
 
 
 @triton.jit
-def smallest(x):
+def smallest(x, FIRST: tl.constexpr = 2):
     """The smallest number of each matrix of a tile, of those that are not NaN."""
     if INTERPRETED:  # it warns of rows that are NaN everywhere
         x = tl.where(x == x, x, 0.0)
-    return tl.min(tl.min(x, 2, keep_dims=True), 0, keep_dims=True)
+    return tl.min(tl.min(x, FIRST, keep_dims=True), 2 - FIRST, keep_dims=True)
 
 
 @triton.jit

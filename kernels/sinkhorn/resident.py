@@ -22,6 +22,7 @@ from classay.kernels.sinkhorn import streaming
 from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest, times
 from classay.kernels.sinkhorn.tiles import (
     columns_of,
+    first,
     flattened,
     gathered,
     loaded,
@@ -63,7 +64,7 @@ def _written(
     if PADDED:
         _, _, _, _, within = places(0, n, P, N, R, C, E, P)
         there = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
-    least = smallest(there)
+    least = smallest(there, first(R, C))
     p = begin + tl.arange(0, P)[None, :, None]
     to, wanted = certificate + p, p < count
     if LOG:
