@@ -17,7 +17,7 @@ from classay.kernels.sinkhorn import low_rank, resident, streaming
 WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
-REGISTERS = {4: (64, 128), 16: (128, 255), 32: (128, 255)}
+REGISTERS = {4: (64, 128)}
 # matrices in a tile by their padded size, on the way forward, and on the way back or in the log
 # domain. As many as spill no register, and 0 where that is less than one
 HELD = {
