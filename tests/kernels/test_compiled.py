@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .reductions import apart
+
 pytest.importorskip("torch")
 pytest.importorskip("triton")
 
@@ -38,10 +40,11 @@ def compiled(script, cache, *arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", FILES)
-def test_every_kernel_fits_on_hopper_and_spills_no_register(module, tmp_path):
+def test_every_kernel_fits_on_hopper_spills_no_register_and_adds_up_neighbours(module, tmp_path):
     found = compiled("registers.py", tmp_path, module)
     assert len(found) == len(import_module(module).SHIPPED) > 0
     assert [one for one in found if one["spilled"] or one["shared"] > SHARED] == []
+    assert [one for one in found if one["apart"]] == []
     # one program an SM, on which mix_tiles relies when it reads h again
     tiles = [one for one in found if one["kernel"].endswith(".mix_tiles")]
     assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS for one in tiles)
@@ -58,8 +61,43 @@ def test_a_tile_is_laid_out_alike_whoever_shares_the_launch(way, tmp_path):
     found = compiled("layouts.py", tmp_path, way, *(str(n) for mask in masks for n in mask))
     together = Counter(found.pop())
     expected = sum(map(Counter, found), Counter())
-    assert sum(one.startswith("reduced") for one in together) > 10
+    assert sum(times for one, times in together.items() if one.startswith("reduced")) > 10
     assert together == expected
+
+
+# of #linear, lanes 0 and 16 are along axis 1, and those between them are not
+LAID_OUT = """
+#blocked = #ttg.blocked<{sizePerThread = [1, 1], threadsPerWarp = [2, 16], order = [1, 0]}>
+#linear = #ttg.linear<{register = [], lane = [[0, 1], [1, 0], [2, 0], [4, 0], [0, 2]], warp = []}>
+#linear1 = #ttg.linear<{register = [[0, 4]], lane = [[0, 1], [0, 2], [1, 0], [2, 0], [4, 0]]}>
+  %1 = "tt.reduce"(%0) <{axis = AXIS : i32}> ({
+  ^bb0(%a: f32 loc(#loc1), %b: f32 loc(#loc1)):
+    %c = arith.addf %a, %b : f32 loc(#loc2)
+    tt.reduce.return %c : f32 loc(#loc2)
+  }) : (tensor<8x4xf32, LAYOUT>) -> tensor<8xf32, #ttg.slice<{dim = AXIS, parent = LAYOUT}>>
+"""
+
+
+@pytest.mark.parametrize(
+    ("layout", "axis", "expected"),
+    [
+        ("#blocked", 0, 0),
+        ("#blocked", 1, 0),
+        ("#linear", 0, 0),
+        ("#linear", 1, 1),
+        ("#linear1", 1, 0),
+        ("#ttg.slice<{dim = 0, parent = #linear}>", 0, 1),
+        ("#ttg.slice<{dim = 1, parent = #linear}>", 0, 0),
+    ],
+)
+def test_sums_over_lanes_apart_are_found(layout, axis, expected):
+    text = LAID_OUT.replace("LAYOUT", layout).replace("AXIS", str(axis))
+    assert len(apart(text)) == expected
+
+
+def test_a_layout_that_is_not_known_is_not_taken_for_a_good_one():
+    with pytest.raises(NotImplementedError, match="#mma"):
+        apart(LAID_OUT.replace("LAYOUT", "#mma").replace("AXIS", "1"))
 
 
 def test_every_shape_that_is_promised_is_shipped():

@@ -1,0 +1,46 @@
+"""The PTX of kernels as they are launched, for sm_90; no GPU is asked.
+
+    python -P tests/kernels/ptx.py
+
+reads from its input a JSON list a line, ["sinkhorn", "forward", "fp32", FULL, PART] or
+["mix", "fp32", N, R, D], and answers each with a JSON object: the text, and how many bytes of
+shared memory a program has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))  # which -P leaves out
+from hopper import compiled
+
+from classay.kernels.sinkhorn import program
+from classay.kernels.stream_mix.shipped import mixing
+
+
+def sinkhorn(way: str, type_of_logits: str, full: int, part: int):
+    kernel = getattr(program, way)
+    one = next(
+        one
+        for one in program.SHIPPED
+        if one.kernel is kernel and one.signature["logits"] == f"*{type_of_logits}"
+    )
+    return one._replace(
+        constexprs={**one.constexprs, "FULL": full, "PART": part},
+        registers=program.registers(full, part, kernel is program.backward),
+    )
+
+
+def mix(type_of_h: str, n: int, r: int, d: int):
+    return mixing(n, r, d, type_of_h)
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        which, *arguments = json.loads(line)
+        binary = compiled({"sinkhorn": sinkhorn, "mix": mix}[which](*arguments))
+        found = {"ptx": binary.asm["ptx"], "shared": binary.metadata.shared}
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
