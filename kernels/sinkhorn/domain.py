@@ -99,13 +99,18 @@ def again(n):
 
 
 @triton.jit
-def scaling(a, other, AXIS: tl.constexpr, LOG: tl.constexpr):
-    """What makes the sums along an axis 1, given the scaling along the other."""
+def scaling(a, other, AXIS: tl.constexpr, LOG: tl.constexpr, ROUNDED: tl.constexpr = False):
+    """What makes the sums along an axis 1, given the scaling along the other.
+
+    ROUNDED  whether a product is, before it is summed: where a thread has one number of a sum, its
+             own might be rounded once less than those of others, and threads would differ
+    """
     if LOG:
         # the sum begins with a again, so that no other tile has to be kept
         peak = tl.max(a + other, AXIS, keep_dims=True)
         return -peak - tl.log(tl.sum(tl.exp((a - peak) + other), AXIS, keep_dims=True))
-    return inverse(tl.sum(a * other, AXIS, keep_dims=True))
+    product = times(a, other) if ROUNDED else a * other
+    return inverse(tl.sum(product, AXIS, keep_dims=True))
 
 
 @triton.jit

@@ -111,16 +111,16 @@ def _tabled(
         tile = program.held(size, iterations is not None)
         # on the way back a program takes one tile after the other, so that scratch stays in L2
         tiles = max(1, -(-count // tile) // _slots(device)) if tile and iterations else 1
-        vectors, length = 0, n
+        vectors = 0
         if iterations is not None:
-            vectors, length = (iterations, n) if tile else (4 * iterations + 1, size)
+            vectors = iterations if tile else 4 * iterations + 1
         tile = max(1, tile)
         if count:
             full, part = (full | size, part) if n == size else (full, part | size)
         for first in range(0, count, tile * tiles):
             held = min(tile * tiles, count - first)
             table.append([number + first * n * n, n, held, matrix + first, scratch])
-            scratch += -(-min(held, tile) * length * vectors // 4) * 4  # and the next is aligned
+            scratch += -(-min(held, tile) * n * vectors // 4) * 4  # and the next is aligned
         number, matrix = number + count * n * n, matrix + count
     rows = torch.tensor(table, dtype=torch.int64, device=device).view(-1, 5)
     return rows, scratch, (full, part)

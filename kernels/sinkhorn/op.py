@@ -54,7 +54,8 @@ def sinkhorn_fused_many(
     order = sorted(range(len(logits)), key=lambda k: last(logits[k].shape[-1]))
     shapes = [logits[k].shape for k in order]
     sizes, counts = [shape[-1] for shape in shapes], [math.prod(shape[:-2]) for shape in shapes]
-    flat = [logits[k].reshape(-1) for k in order]
+    # a reshape alone may be a view that leaves out every second number
+    flat = [logits[k].reshape(-1).contiguous() for k in order]
     joined = flat[0] if len(flat) == 1 else torch.cat(flat)
     out, certificate = _sinkhorn(joined, counts, sizes, iterations, temperature, zeros)
     matrices = out.split([count * n * n for count, n in zip(counts, sizes, strict=True)])

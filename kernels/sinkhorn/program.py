@@ -1,7 +1,7 @@
 """One launch each way for matrices of any sizes: a program finds in a table which are its own.
 
 The sizes that occur are known when it is compiled, padded to 2, 4, …, 256, as two sets of bits:
-those of matrices that fill their padded size, which are read and written four numbers at a time,
+those of matrices that fill their padded size, which are read and written several numbers at a time,
 and those of matrices that do not. A program has four warps whatever it holds, so that the bits of a
 matrix do not depend on which others share the launch.
 """
@@ -19,7 +19,7 @@ WARPS = 4
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
 REGISTERS = {4: (64, 128)}
 # matrices in a tile by their padded size, on the way forward, and on the way back or in the log
-# domain. As many as spill no register, and 0 where that is less than one
+# domain. As many as spill no register, and 0 where that is less than one: see ``_backward``
 HELD = {
     2: (128, 128),
     4: (128, 128),
@@ -34,7 +34,7 @@ HELD = {
 
 @triton.constexpr_function
 def held(size, backward):
-    """How many matrices of a padded size are in a tile; 0 of those that are streamed."""
+    """How many matrices of a padded size are in a tile; 0 of those of which there is none."""
     return HELD[size][backward]
 
 
@@ -58,7 +58,7 @@ def forward(
     FULL, PART   the sum of the padded sizes that occur, of matrices that fill them and that do not
     """
     row = table + tl.program_id(0) * 5
-    # volatile, so that none waits until another has come
+    # volatile, as the compiler would put a load off to where its number is wanted
     start, first = tl.load(row, volatile=True), tl.load(row + 3, volatile=True)
     n, count = tl.load(row + 1, volatile=True), tl.load(row + 2, volatile=True)
     n, count = n.to(tl.int32), count.to(tl.int32)
@@ -133,6 +133,7 @@ def _backward(
     logits, dout, dlogits, scratch, n, count, temperature, zeros,
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
+    # low_rank has no registers for masks
     if held(N, False) == 0 or (held(N, True) == 0 and PADDED):
         streaming.backward(
             logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED

@@ -64,7 +64,7 @@ def _written(
     if PADDED:
         _, _, _, _, within = places(0, n, P, N, R, C, E, P)
         there = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
-    least = smallest(there, first(R, C))
+    least = smallest(there, first(N, R, C))
     p = begin + tl.arange(0, P)[None, :, None]
     to, wanted = certificate + p, p < count
     if LOG:
@@ -95,7 +95,8 @@ def forward(
 ):  # fmt: skip
     """The matrices of one tile and their certificates; the pointers are those of the first.
 
-    P, FEW   matrices in a tile, and in one of the log domain; 0 where that is streamed
+    P, FEW   matrices in a tile, and in one of the log domain; 0 where that is streamed, of which a
+             tile holds one
     """
     R: tl.constexpr = 16 if N > 32 else 8 if N > 8 else N
     C: tl.constexpr = 8 if N > 4 else N
@@ -108,6 +109,7 @@ def forward(
         # the rest is written over what stands in its place
         tl.debug_barrier()
         if FEW == 0:
+            tl.static_assert(P == 1)
             streaming.forward(
                 logits, out, certificate, batch, n, temperature, zeros, ITERATIONS, N, PADDED
             )

@@ -1,4 +1,7 @@
-"""Matrices too large for registers, 64 < n ≤ 256: one a program, a tile of rows at a time.
+"""Matrices too large for registers: one a program, a tile of rows at a time.
+
+They are those of more than 128 rows, those of 65 to 127 on the way back, and those of 65 to 128 in
+the log domain.
 
 An iteration is one sweep: a tile's row scaling is whole in the tile, and what it adds to the column
 sums is kept. Logits are read again and exponentiated again in every sweep, from the L2 cache. The
@@ -11,6 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from classay.kernels.interpreted import INTERPRETED
 from classay.kernels.sinkhorn.domain import (
     BITS,
     ROUNDING,
@@ -59,6 +63,8 @@ def tile(
 ):  # fmt: skip
     """A, or its logarithm, with an identity matrix in its padding."""
     x = tl.load(logits + place, mask=inside, other=0.0).to(tl.float32)
+    if INTERPRETED:  # it warns of what is not there, too
+        x = tl.where(inside, x, peak)
     x = tl.where(bad, 0.0, x - peak)
     a = x / temperature if LOG else power(x * (BITS / temperature))
     if PADDED:
@@ -78,7 +84,7 @@ def _swept(
     for k in range(N // ROWS):
         i, place, inside = places(k, n, ROWS, N)
         a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
-        u = scaling(a, v, 1, LOG)
+        u = scaling(a, v, 1, LOG, True)
         if LOG:
             y = a + u
             higher = tl.maximum(top, tl.max(y, 0, keep_dims=True))
@@ -112,7 +118,7 @@ def _normalised(
     for k in range(N // ROWS):
         i, place, inside = places(k, n, ROWS, N)
         a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
-        m = scaled(a, scaling(a, before, 1, LOG), v, LOG)
+        m = scaled(a, scaling(a, before, 1, LOG, True), v, LOG)
         tl.store(out + place, tl.where(bad, float("nan"), m), mask=inside)
         rows = tl.sum(m, 1, keep_dims=True)
         columns += m
@@ -171,7 +177,7 @@ def _adjoint(
         i, place, inside = places(k, n, ROWS, N)
         a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
         d = tl.load(dout + place, mask=inside, other=0.0)
-        gamma += times(d, scaled(a, scaling(a, before, 1, LOG), v, LOG))
+        gamma += times(d, scaled(a, scaling(a, before, 1, LOG, True), v, LOG))
     gamma = tl.sum(gamma, 0, keep_dims=True)
 
     for back in range(ITERATIONS):
@@ -182,10 +188,10 @@ def _adjoint(
         for k in range(N // ROWS):
             i, place, inside = places(k, n, ROWS, N)
             a = tile(logits, i, place, inside, peak, bad, temperature, N, PADDED, LOG)
-            u = scaling(a, before, 1, LOG)
+            u = scaling(a, before, 1, LOG, True)
             # only the last iteration has a matrix behind it
             d = tl.load(dout + place, mask=inside & (back == 0), other=0.0)
-            phi = tl.sum((d - gamma) * scaled(a, u, v, LOG), 1, keep_dims=True)  # [ROWS, 1]
+            phi = tl.sum(times(d - gamma, scaled(a, u, v, LOG)), 1, keep_dims=True)  # [ROWS, 1]
             earlier -= phi * scaled(a, u, before, LOG)
             tl.store(phis + t * n + i, phi, mask=i < n)
             tl.store(us + t * n + i, u, mask=i < n)

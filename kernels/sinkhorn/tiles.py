@@ -24,9 +24,12 @@ from classay.kernels.sinkhorn.domain import (
 
 
 @triton.constexpr_function
-def first(rows, columns):
-    """The axis of a tile along which less changes hands when it is reduced first."""
-    return 0 if rows >= 2 * columns > 8 else 2
+def first(size, rows, columns):
+    """The axis of a tile along which less changes hands when it is reduced first.
+
+    That is the one of which a thread holds more, unless warps share it.
+    """
+    return 0 if rows > columns and size <= 64 else 2
 
 
 @triton.jit
@@ -143,15 +146,14 @@ def narrow(
 ):  # fmt: skip
     """A = exp(logits / temperature) up to a factor; which matrices the log domain is left with."""
     x = tiled(flat.to(tl.float32), N, R, C, E, P)
-    FIRST: tl.constexpr = first(R, C)
+    FIRST: tl.constexpr = first(N, R, C)
     high, least = largest(x, FIRST), smallest(x, FIRST)  # [1, P, 1]
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
     left = (known == 0) | ((tl.where(known, high - least, 0.0) / temperature) > SPAN)
     if INTERPRETED:  # it warns of what comes to nothing in a matrix that is left
         x, high = tl.where(left, 0.0, x), tl.where(left, 0.0, high)
-    bits = BITS / temperature
-    a = power(tl.fma(x, bits, -high * bits))
+    a = power((x - high) * (BITS / temperature))
     if PADDED:
         a = beside(a, n, N, R, C, E, P, False)
     return a, left

@@ -129,6 +129,17 @@ def test_two_by_two_has_a_closed_form(scale):
     assert (m[:, 0, 0] - expected)[converged].abs().max() <= 1e-6
 
 
+@pytest.mark.parametrize("n", [1, 3, 16, 70])
+@pytest.mark.parametrize(("logit", "temperature"), [(3.3e9, 1.0), (-3e38, 1.0), (1.23e8, 0.01)])
+def test_equal_logits_are_equal_shares_however_large(n, logit, temperature):
+    x = torch.full((n, n), logit, device=DEVICE).requires_grad_()
+    m, certificate = sinkhorn_fused(x, 2, temperature)
+    m.backward(torch.ones_like(m))
+    assert (m - 1 / n).abs().max() <= forward_tolerance(0.0)
+    assert x.grad.abs().max() <= gradient_tolerance(0.0) / temperature
+    certifies(certificate, m)
+
+
 @pytest.mark.parametrize("n", [4, 40, 70])
 def test_a_temperature_divides(n):
     x = drawn(2, n, n)
