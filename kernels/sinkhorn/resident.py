@@ -64,7 +64,7 @@ def _written(
     if PADDED:
         _, _, _, _, within = places(0, n, P, N, R, C, E, P)
         there = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
-    least = smallest(there, first(N, R, C))
+    least = smallest(there, first(R, C, P))
     p = begin + tl.arange(0, P)[None, :, None]
     to, wanted = certificate + p, p < count
     if LOG:

@@ -24,12 +24,12 @@ from classay.kernels.sinkhorn.domain import (
 
 
 @triton.constexpr_function
-def first(size, rows, columns):
+def first(rows, columns, matrices):
     """The axis of a tile along which less changes hands when it is reduced first.
 
-    That is the one of which a thread holds more, unless warps share it.
+    That is the one of which a thread holds more, unless the four warps share a matrix.
     """
-    return 0 if rows > columns and size <= 64 else 2
+    return 0 if rows > columns and matrices >= 4 else 2
 
 
 @triton.jit
@@ -146,7 +146,7 @@ def narrow(
 ):  # fmt: skip
     """A = exp(logits / temperature) up to a factor; which matrices the log domain is left with."""
     x = tiled(flat.to(tl.float32), N, R, C, E, P)
-    FIRST: tl.constexpr = first(N, R, C)
+    FIRST: tl.constexpr = first(R, C, P)
     high, least = largest(x, FIRST), smallest(x, FIRST)  # [1, P, 1]
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
