@@ -34,7 +34,7 @@ HELD = {
 
 @triton.constexpr_function
 def held(size, backward):
-    """How many matrices of a padded size are in a tile; 0 of those of which there is none."""
+    """How many matrices of a padded size are in a tile; 0 where a tile cannot hold one."""
     return HELD[size][backward]
 
 
@@ -112,18 +112,19 @@ def backward(
     start, own = tl.load(row, volatile=True), tl.load(row + 4, volatile=True)
     n, count = tl.load(row + 1, volatile=True), tl.load(row + 2, volatile=True)
     n, count = n.to(tl.int32), count.to(tl.int32)
+    scratch += own // 4 * 4  # as every program's begins
     for power in tl.static_range(1, 9):
         if (FULL & 2**power) != 0:  # noqa: SIM102 - decided when it is compiled, the other is not
             if n == 2**power:
                 at = start // 16 * 16 if power > 1 else start // 4 * 4
                 _backward(
-                    logits + at, dout + at, dlogits + at, scratch + own // 4 * 4, 2**power, count,
+                    logits + at, dout + at, dlogits + at, scratch, 2**power, count,
                     temperature, zeros, ITERATIONS, 2**power, False,
                 )  # fmt: skip
         if (PART & 2**power) != 0:  # noqa: SIM102
             if (n < 2**power) & ((n > 2 ** (power - 1)) | (power == 1)):
                 _backward(
-                    logits + start, dout + start, dlogits + start, scratch + own // 4 * 4, n, count,
+                    logits + start, dout + start, dlogits + start, scratch, n, count,
                     temperature, zeros, ITERATIONS, 2**power, True,
                 )  # fmt: skip
 
@@ -133,18 +134,17 @@ def _backward(
     logits, dout, dlogits, scratch, n, count, temperature, zeros,
     ITERATIONS: tl.constexpr, N: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    # low_rank has no registers for masks
-    if held(N, False) == 0 or (held(N, True) == 0 and PADDED):
-        streaming.backward(
-            logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED
-        )
-    elif held(N, True) == 0:
-        low_rank.backward(logits, dout, dlogits, scratch, temperature, zeros, ITERATIONS, N)
-    else:
+    if held(N, True) > 0:
         resident.backward(
             logits, dout, dlogits, scratch, n, count, temperature, zeros, ITERATIONS, N, PADDED,
             held(N, True),
         )  # fmt: skip
+    elif held(N, False) > 0 and not PADDED:  # one tile fits, but no masks beside it
+        low_rank.backward(logits, dout, dlogits, scratch, temperature, zeros, ITERATIONS, N)
+    else:
+        streaming.backward(
+            logits, dout, dlogits, scratch, n, temperature, zeros, ITERATIONS, N, PADDED
+        )
 
 
 _LAST = {"temperature": "fp32", "zeros": "i32"}

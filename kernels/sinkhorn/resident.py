@@ -1,4 +1,6 @@
-"""Matrices that stay in registers, n ≤ 64 and, forward, n ≤ 128: a program holds a tile of them.
+"""Matrices that stay in registers: a program holds a tile of them.
+
+They are those of up to 64 rows, and of up to 128 on the way forward.
 
 The backward keeps, of every iteration, only the column scaling before it: it runs the iteration
 again, then walks it in reverse and makes each row scaling anew. For x ← x − logsumexp(x) = y ::
@@ -21,8 +23,8 @@ import triton.language as tl
 from classay.kernels.sinkhorn import streaming
 from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest, times
 from classay.kernels.sinkhorn.tiles import (
+    axis_first,
     columns_of,
-    first,
     flattened,
     gathered,
     loaded,
@@ -64,7 +66,7 @@ def _written(
     if PADDED:
         _, _, _, _, within = places(0, n, P, N, R, C, E, P)
         there = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
-    least = smallest(there, first(R, C, P))
+    least = smallest(there, axis_first(R, C, P))
     p = begin + tl.arange(0, P)[None, :, None]
     to, wanted = certificate + p, p < count
     if LOG:

@@ -1,8 +1,10 @@
 """Tiles of many matrices of one size, each padded to N × N: how they are laid out and begin.
 
-A tile is [i, matrix, j]. Of a matrix a thread holds R rows, and of a row C pieces; the other rows
-and columns are of few threads beside it, so that most of a sum is made within one thread. A tile
-comes from memory flat, in an order that leaves every number where it is used.
+A tile is [i, matrix, j]. Of a matrix a thread holds R rows and C columns, of which E stand side by
+side in memory and are read at once; the other rows and columns are of few threads beside it, so
+that most of a sum is made within one thread. A tile comes from memory flat, in an order that leaves
+every number where it is used. Where masks have numbers read one by one E is 1: of more, the
+compiler would give those side by side to different threads.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from classay.kernels.sinkhorn.domain import (
 
 
 @triton.constexpr_function
-def first(rows, columns, matrices):
+def axis_first(rows, columns, matrices):
     """The axis of a tile along which less changes hands when it is reduced first.
 
     That is the one of which a thread holds more, unless the four warps share a matrix.
@@ -121,16 +123,11 @@ def loaded(
 
 
 @triton.jit
-def beside(
-    a,
-    n,
-    N: tl.constexpr,
-    R: tl.constexpr,
-    C: tl.constexpr,
-    E: tl.constexpr,
-    P: tl.constexpr,
+def _beside(
+    a, n,
+    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr,
     LOG: tl.constexpr,
-):
+):  # fmt: skip
     """A with an identity matrix in its padding."""
     i, j, _, _, inside = places(0, again(n), P, N, R, C, E, P)
     one, none = (0.0, float("-inf")) if LOG else (1.0, 0.0)
@@ -146,7 +143,7 @@ def narrow(
 ):  # fmt: skip
     """A = exp(logits / temperature) up to a factor; which matrices the log domain is left with."""
     x = tiled(flat.to(tl.float32), N, R, C, E, P)
-    FIRST: tl.constexpr = first(R, C, P)
+    FIRST: tl.constexpr = axis_first(R, C, P)
     high, least = largest(x, FIRST), smallest(x, FIRST)  # [1, P, 1]
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
@@ -155,7 +152,7 @@ def narrow(
         x, high = tl.where(left, 0.0, x), tl.where(left, 0.0, high)
     a = power((x - high) * (BITS / temperature))
     if PADDED:
-        a = beside(a, n, N, R, C, E, P, False)
+        a = _beside(a, n, N, R, C, E, P, False)
     return a, left
 
 
@@ -174,5 +171,5 @@ def wide(
     own = bad | ((high - least) / temperature > SPAN)
     x = (x - high) / temperature
     if PADDED:
-        x = beside(x, n, N, R, C, E, P, True)
+        x = _beside(x, n, N, R, C, E, P, True)
     return x, bad, own

@@ -156,6 +156,13 @@ def test_memory_that_is_not_there_or_not_aligned_is_an_error(access):
         run("mov.b32 %r1, 0;" + access)
 
 
+def test_equal_numbers_may_be_stored_at_one_place_and_different_ones_are_an_error():
+    store = "mov.b32 %r1, 0; mov.b32 %r2, 7; st.shared.b32 [global_smem+4], {}; "
+    assert (run(store.format("%r2") + "ld.shared.b32 %r1, [global_smem+4];") == 7).all()
+    with pytest.raises(RuntimeError, match=r"r0' of different numbers at one place"):
+        run(store.format("%r0"))
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -155,5 +155,7 @@ def stored(threads: Threads, one: Instruction) -> Run:
         at = memory.place(find()[mask], size, one.text) * count
         for i, source in enumerate(sources):
             memory.bytes.view(dtype)[at + i] = source[mask]
+            if (memory.bytes.view(dtype)[at + i] != source[mask]).any():
+                raise RuntimeError(f"{one.text!r} of different numbers at one place")
 
     return run
