@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,12 +17,12 @@ from classay.ending import finish
 from classay.errors import ConfigError, LedgerError, StreamError
 from classay.evidence.instrument import checks
 from classay.evidence.noise import floors, redrawn
-from classay.layout import Cell, RunFolder
+from classay.layout import Cell
 from classay.ledger import read
 from classay.prepare import Options, prepare
 from classay.provenance import manifest
 from classay.provenance.verify import same_facts, verify
-from classay.records import SCHEMA, EvalRow, PhaseRow, ResumeRow, StepRow
+from classay.records import EvalRow, PhaseRow, ResumeRow, StepRow
 from classay.suite_file import load
 
 FAULTS = '''
@@ -89,36 +84,6 @@ def faults(tmp_path, monkeypatch) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: classay-faults\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[classay.methods]\nfaulty = classay_faults\n")
     monkeypatch.syspath_prepend(str(site))
-
-
-@pytest.fixture
-def begun(suite_file, tiny_base, tmp_path):
-    """Begin the tiny suite with some keys changed; returns its folder and how it is to be run."""
-
-    def made(out: str = "runs", jobs: int = 1, share: bool = True, **changes):
-        path = suite_file
-        if changes:
-            path = suite_file.with_name("changed.yaml")
-            path.write_text(yaml.safe_dump(yaml.safe_load(suite_file.read_text()) | changes))
-        suite = load(path, {"base.path": str(tiny_base)})
-        options = Options(suite_file.parent, tmp_path / out, "cpu", jobs, 1, share)
-        return prepare(suite, options), options
-
-    return made
-
-
-@pytest.fixture
-def run(begun):
-    """Run the tiny suite with some keys changed; returns its study and what tasks said."""
-
-    def go(*where, **changes):
-        folder, options = begun(*where, **changes)
-        said: dict[str, str] = {}
-        runner.execute(folder, options, lambda name, done: None, said.__setitem__)
-        manifest.write(folder)
-        return study.load(folder.path), said
-
-    return go
 
 
 @pytest.fixture(scope="module")
@@ -213,77 +178,6 @@ def test_the_order_of_domains_changes_neither_batches_nor_first_bytes(run):
     assert batches[0] == batches[1]
     assert one.head.stream != other.head.stream
     assert found.orders == [["river", "oven", "clock"], ["clock", "oven", "river"]]
-
-
-LONG = {"tokens_per_domain": 2560, "batch": 4, "learning_rate": 0.02, "checkpoint_steps": 5}
-
-
-@pytest.mark.parametrize("whole_group", [True, False], ids=["all processes", "the parent alone"])
-def test_killed_in_mid_phase_and_resumed_the_facts_are_equal(
-    run, whole_group, suite_file, tiny_base, tmp_path
-):
-    changes = {"training": LONG, "methods": {"naive_lora": {}, "frozen": {}}}
-    straight, _ = run("straight", **changes)
-    changed = suite_file.with_name("changed.yaml")
-    command = [sys.executable, "-P", "-m", "classay", "run", str(changed), "--jobs", "2"]
-    command += ["--base", str(tiny_base), "--data", str(suite_file.parent)]
-    command += ["--out", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
-    cell = tmp_path / "killed" / straight.folder.path.name / "cells" / "naive_lora-o0-s0"
-    begun = f'"phase":1,"schema":{SCHEMA},"seconds"'.encode()  # a step of the second phase
-    patience = time.monotonic() + 120
-    while time.monotonic() < patience:
-        path = cell / "ledger.jsonl"
-        if path.exists() and begun in path.read_bytes():
-            break
-        time.sleep(0.005)
-    if whole_group:
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    resumed = gone_on_with(run, straight, Cell("naive_lora", 0, 0), changes)
-    assert same_facts(straight.folder, resumed.folder) == []
-
-
-@pytest.mark.parametrize(
-    ("method", "dtype"),
-    [("crma", "nf4"), ("ewc", "nf4"), ("replay", "fp32"), ("o_lora", "nf4")],
-    ids=["crma", "ewc", "replay", "o_lora"],
-)
-def test_a_cell_that_is_killed_in_mid_phase_and_resumed_has_equal_facts(run, begun, method, dtype):
-    settings = asdict(registry.load("method", method).EXAMPLE)
-    changes = {"training": LONG, "base": {"dtype": dtype}}
-    changes["methods"] = {method: settings, "frozen": {}}
-    straight, _ = run("straight", **changes)
-    folder, options = begun("killed", jobs=2, **changes)
-    cell = Cell(method, 0, 0)
-
-    class Gone(Exception):
-        """Who ran the cell has no time left to say that it was killed."""
-
-    def kill(name: str, done: float) -> None:
-        if name == cell.name and done > 1 / 3:  # in the second of three phases
-            for process in multiprocessing.active_children():
-                process.kill()
-            raise Gone
-
-    with pytest.raises(Gone):
-        runner.execute(folder, options, kill, lambda name, words: None)
-    resumed = gone_on_with(run, straight, cell, changes)
-    assert same_facts(straight.folder, resumed.folder) == []
-
-
-def gone_on_with(run, straight: study.Study, cell: Cell, changes) -> study.Study:
-    """Go on with what was killed, once it is seen that the kill came in mid-cell."""
-    folder = RunFolder(straight.folder.path.parents[1] / "killed" / straight.folder.path.name)
-    assert len(read(folder.cell(cell) / "ledger.jsonl")) > 0, "the cell had begun"
-    assert runner.state(folder, cell)[0] == "running", "the kill came in mid-cell"
-    resumed, _ = run("killed", **changes)
-    found = read(ledger(resumed, cell))
-    assert any(isinstance(row, ResumeRow) and (row.phase, row.step) != (0, 0) for row in found)
-    assert verify(resumed.folder) == []
-    return resumed
 
 
 CRMA = {
@@ -677,7 +571,6 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(suite_file, tmp_p
 
 
 def test_another_plug_in_under_the_same_name_is_another_run(begun, faults, tmp_path):
-    import sys
 
     methods = {"faulty": {"what": "none"}}
     first, _ = begun(methods=methods)
