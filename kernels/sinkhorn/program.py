@@ -17,7 +17,7 @@ from classay.kernels.sinkhorn import low_rank, resident, streaming
 WARPS = 4
 # registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
 # and let one more program on an SM. Others get all: left alone, the assembler may spill a few
-REGISTERS = {4: (64, 128)}
+REGISTERS = {4: (64, 128), 8: (128, 168), 16: (255, 168), 32: (128, 168), 64: (255, 168)}
 # matrices in a tile by their padded size, on the way forward, and on the way back or in the log
 # domain. As many as spill no register, and 0 where that is less than one: see ``_backward``
 HELD = {
@@ -147,28 +147,41 @@ def _backward(
         )
 
 
+_SIGNATURES = {
+    forward: {"logits": "", "table": "*i64", "out": "*fp32", "certificate": "*fp32"}
+    | {"batch": "i32"},
+    backward: {"logits": "", "table": "*i64", "dout": "*fp32", "dlogits": "", "scratch": "*fp32"},
+}
 _LAST = {"temperature": "fp32", "zeros": "i32"}
 _LAST |= dict.fromkeys(("ITERATIONS", "FULL", "PART"), "constexpr")
-SHIPPED = [
-    Configuration(
+
+
+def shipped(way: str, logits: str, full: int, part: int) -> Configuration:
+    """A launch of 20 iterations.
+
+    way         forward or backward
+    logits      their type: fp32 or bf16
+    full, part  as of the kernels
+    """
+    kernel = {"forward": forward, "backward": backward}[way]
+    return Configuration(
         kernel,
-        signature | _LAST,
+        {name: kind or f"*{logits}" for name, kind in _SIGNATURES[kernel].items()} | _LAST,
         {"ITERATIONS": 20, "FULL": full, "PART": part},
         WARPS,
         registers(full, part, kernel is backward),
     )
-    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD]
-    for logits in ("*fp32", "*bf16")
-    for kernel, signature in (
-        (
-            forward,
-            {"logits": logits, "table": "*i64", "out": "*fp32", "certificate": "*fp32"}
-            | {"batch": "i32"},
-        ),
-        (
-            backward,
-            {"logits": logits, "table": "*i64", "dout": "*fp32", "dlogits": logits}
-            | {"scratch": "*fp32"},
-        ),
-    )
+
+
+# every size alone, and together those whose tiles leave the fewest registers
+SHIPPED = [
+    shipped(way, logits, full, part)
+    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD] + [(64 + 128, 64 + 128)]
+    for logits in ("fp32", "bf16")
+    for way in ("forward", "backward")
+]
+EVERY_SIZE = [
+    shipped(way, logits, sum(HELD), sum(HELD))
+    for logits in ("fp32", "bf16")
+    for way in ("forward", "backward")
 ]

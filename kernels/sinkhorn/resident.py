@@ -62,11 +62,6 @@ def _written(
     if PADDED:
         n = again(n)
     _, _, _, place, inside = places(begin, n, count, N, R, C, E, P)
-    there = m
-    if PADDED:
-        _, _, _, _, within = places(0, n, P, N, R, C, E, P)
-        there = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
-    least = smallest(there, axis_first(R, C, P))
     p = begin + tl.arange(0, P)[None, :, None]
     to, wanted = certificate + p, p < count
     if LOG:
@@ -75,8 +70,14 @@ def _written(
         m = tl.where(bad, float("nan"), m)
         worst_row = tl.where(bad, float("nan"), worst_row)
         worst_column = tl.where(bad, float("nan"), worst_column)
-        least, bound = tl.where(bad, float("nan"), least), tl.where(bad, float("nan"), bound)
+        bound = tl.where(bad, float("nan"), bound)
     tl.store(out + place, flattened(m, N, R, C, E, P), mask=inside)
+    if PADDED:
+        _, _, _, _, within = places(0, n, P, N, R, C, E, P)
+        m = tl.where(tiled(within, N, R, C, E, P), m, float("inf"))
+    least = smallest(m, axis_first(R, C, P))
+    if LOG:
+        least = tl.where(bad, float("nan"), least)
     tl.store(to, worst_row, mask=wanted)
     tl.store(to + batch, worst_column, mask=wanted)
     tl.store(to + 2 * batch, least, mask=wanted)

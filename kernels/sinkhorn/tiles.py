@@ -43,8 +43,11 @@ def places(
     x = tl.arange(0, R * (C // E) * P * (N // R) * (N // C))[:, None]
     e = tl.arange(0, E)[None, :]
     own = x // (P * (N // R) * (N // C))  # of a thread
-    i = own // (C // E) * (N // R) + x // (N // C) % (N // R)
-    j = own % (C // E) * (N // C * E) + x % (N // C) * E + e
+    row, column = x // (N // C) % (N // R), x % (N // C)
+    if E == 1:  # the masks of a tile have a number for each of its own, which are made again
+        row, column = row + again(0), column + again(0)
+    i = own // (C // E) * (N // R) + row
+    j = own % (C // E) * (N // C * E) + column * E + e
     p = first + x // (N // R * (N // C)) % P
     return i, j, p, (p * n + i) * n + j, (p < count) & (i < n) & (j < n)
 
@@ -124,15 +127,12 @@ def loaded(
 
 @triton.jit
 def _beside(
-    a, n,
-    N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr,
-    LOG: tl.constexpr,
+    x, n, N: tl.constexpr, R: tl.constexpr, C: tl.constexpr, E: tl.constexpr, P: tl.constexpr
 ):  # fmt: skip
-    """A with an identity matrix in its padding."""
+    """Logarithms with those of an identity matrix in their padding."""
     i, j, _, _, inside = places(0, again(n), P, N, R, C, E, P)
-    one, none = (0.0, float("-inf")) if LOG else (1.0, 0.0)
-    identity = tiled(tl.where(i == j, one, none), N, R, C, E, P)
-    return tl.where(tiled(inside, N, R, C, E, P), a, identity)
+    identity = tiled(tl.where(i == j, 0.0, float("-inf")), N, R, C, E, P)
+    return tl.where(tiled(inside, N, R, C, E, P), x, identity)
 
 
 @triton.jit
@@ -148,12 +148,14 @@ def narrow(
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
     left = (known == 0) | ((tl.where(known, high - least, 0.0) / temperature) > SPAN)
+    # in registers A takes the place of x, which must not be kept until it is known who is left
+    high = tl.where(left, 0.0, high)
     if INTERPRETED:  # it warns of what comes to nothing in a matrix that is left
-        x, high = tl.where(left, 0.0, x), tl.where(left, 0.0, high)
-    a = power((x - high) * (BITS / temperature))
+        x = tl.where(left, 0.0, x)
+    x = (x - high) * (BITS / temperature)
     if PADDED:
-        a = _beside(a, n, N, R, C, E, P, False)
-    return a, left
+        x = _beside(x, n, N, R, C, E, P)
+    return power(x), left
 
 
 @triton.jit
@@ -171,5 +173,5 @@ def wide(
     own = bad | ((high - least) / temperature > SPAN)
     x = (x - high) / temperature
     if PADDED:
-        x = _beside(x, n, N, R, C, E, P, True)
+        x = _beside(x, n, N, R, C, E, P)
     return x, bad, own

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))  # which -P leaves out
-from hopper import compiled
+from hopper import laid_out
 
 from classay.kernels.sinkhorn import program
 
@@ -23,10 +23,8 @@ ACCESS = re.compile(r"(tt\.load|tt\.store) .* : tensor<([\dx]+!tt\.ptr<\w+>, #\w
 REDUCED = re.compile(r"\}\) : \(tensor<(.*?)>\) -> tensor<")
 
 
-def layouts(kernel, full: int, part: int) -> Counter[str]:
-    shipped = next(one for one in program.SHIPPED if one.kernel is kernel)
-    constexprs = {"ITERATIONS": 20, "FULL": full, "PART": part}
-    text = compiled(shipped._replace(constexprs=constexprs)).asm["ttgir"]
+def layouts(way: str, full: int, part: int) -> Counter[str]:
+    text = laid_out(program.shipped(way, "fp32", full, part))
     meant = dict(re.findall(r"^(#\w+) = (#.*)$", text, re.MULTILINE))
     found = [f"{what} {tensor}" for what, tensor in ACCESS.findall(text)]
     found += [f"reduced {tensor}" for tensor in REDUCED.findall(text)]
@@ -36,5 +34,5 @@ def layouts(kernel, full: int, part: int) -> Counter[str]:
 if __name__ == "__main__":
     numbers = iter(map(int, sys.argv[2:]))
     for full, part in zip(numbers, numbers, strict=True):
-        found = layouts(getattr(program, sys.argv[1]), full, part)
+        found = layouts(sys.argv[1], full, part)
         sys.stdout.write(json.dumps(found) + "\n")

@@ -20,19 +20,6 @@ from classay.kernels.sinkhorn import program
 from classay.kernels.stream_mix.shipped import mixing
 
 
-def sinkhorn(way: str, type_of_logits: str, full: int, part: int):
-    kernel = getattr(program, way)
-    one = next(
-        one
-        for one in program.SHIPPED
-        if one.kernel is kernel and one.signature["logits"] == f"*{type_of_logits}"
-    )
-    return one._replace(
-        constexprs={**one.constexprs, "FULL": full, "PART": part},
-        registers=program.registers(full, part, kernel is program.backward),
-    )
-
-
 def mix(type_of_h: str, n: int, r: int, d: int):
     return mixing(n, r, d, type_of_h)
 
@@ -40,7 +27,7 @@ def mix(type_of_h: str, n: int, r: int, d: int):
 if __name__ == "__main__":
     for line in sys.stdin:
         which, *arguments = json.loads(line)
-        binary = compiled({"sinkhorn": sinkhorn, "mix": mix}[which](*arguments))
+        binary = compiled({"sinkhorn": program.shipped, "mix": mix}[which](*arguments))
         found = {"ptx": binary.asm["ptx"], "shared": binary.metadata.shared}
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

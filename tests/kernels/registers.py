@@ -1,8 +1,8 @@
 """Compile what a kernel ships for sm_90 and say what it needs; no GPU is asked.
 
-    python -P tests/kernels/registers.py classay.kernels.stream_mix.shipped FIRST STEP
+    python -P tests/kernels/registers.py classay.kernels.stream_mix.shipped SHIPPED FIRST STEP
 
-prints one JSON object a line, of what is shipped every STEP-th from the FIRST on: the kernel, the
+prints one JSON object a line, of that list every STEP-th from the FIRST on: the kernel, the
 types of its pointers, its constants, its warps, the registers of a thread, the bytes that do not
 fit into them and those of shared memory, and its reductions over lanes apart.
 """
@@ -48,6 +48,6 @@ def needed(one) -> dict:
 
 
 if __name__ == "__main__":
-    module, first, step = sys.argv[1:]
-    for shipped in import_module(module).SHIPPED[int(first) :: int(step)]:
+    module, name, first, step = sys.argv[1:]
+    for shipped in getattr(import_module(module), name)[int(first) :: int(step)]:
         sys.stdout.write(json.dumps(needed(shipped)) + "\n")

@@ -39,19 +39,29 @@ def compiled(script, cache, *arguments):
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
+def fits(module, name, first, step, cache):
+    found = compiled("registers.py", cache, module, name, str(first), str(step))
+    assert len(found) == len(getattr(import_module(module), name)[first::step]) > 0
+    assert [one for one in found if one["spilled"] or one["shared"] > SHARED] == []
+    assert [one for one in found if one["apart"]] == []
+    # one program an SM, on which mix_tiles relies when it reads h again
+    tiles = [one for one in found if one["kernel"].endswith(".mix_tiles")]
+    assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS for one in tiles)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(PARTS))
 @pytest.mark.parametrize("module", FILES)
 def test_every_kernel_fits_on_hopper_spills_no_register_and_adds_up_neighbours(
     module, first, tmp_path
 ):
-    found = compiled("registers.py", tmp_path, module, str(first), str(PARTS))
-    assert len(found) == len(import_module(module).SHIPPED[first::PARTS]) > 0
-    assert [one for one in found if one["spilled"] or one["shared"] > SHARED] == []
-    assert [one for one in found if one["apart"]] == []
-    # one program an SM, on which mix_tiles relies when it reads h again
-    tiles = [one for one in found if one["kernel"].endswith(".mix_tiles")]
-    assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS for one in tiles)
+    fits(module, "SHIPPED", first, PARTS, tmp_path)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("first", range(PARTS))
+def test_a_launch_of_every_size_spills_no_register(first, tmp_path):
+    fits("classay.kernels.sinkhorn.program", "EVERY_SIZE", first, PARTS, tmp_path)
 
 
 # layouts decide in which order a matrix is summed: laid out otherwise beside others than alone, it
@@ -119,7 +129,7 @@ def test_every_shape_that_is_promised_is_shipped():
         for kernel in (program.forward, program.backward)
         for logits in ("*bf16", "*fp32")
         for n in sizes
-        for masks in ((n, 0), (0, n))
+        for masks in ((n, 0), (0, n), (192, 192))
     }
     mixed = {
         (one.signature["h"], one.constexprs["N"] * one.constexprs["R"], one.constexprs["D"])
