@@ -163,6 +163,57 @@ def test_equal_numbers_may_be_stored_at_one_place_and_different_ones_are_an_erro
         run(store.format("%r0"))
 
 
+# what a thread leaves at its own place of shared memory, and one of another, by its number
+PLACES = """
+    shl.b32 %r2, %r0, 2; xor.b32 %r3, %r2, {}; cvt.u64.u32 %rd4, %r2; cvt.u64.u32 %rd5, %r3;
+    add.s64 %rd4, %rd4, %rd1; add.s64 %rd5, %rd5, %rd1; mov.b32 %r1, 0;
+"""
+LEAVE, FETCH = "st.shared.b32 [%r2], %r0;", "ld.shared.b32 %r1, [%r3];"
+OF_OTHERS = PLACES.format(128)  # of the other warp
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            LEAVE + FETCH,
+            r"ld\.shared.* by 64 threads, of what another warp has stored since",
+        ),
+        (
+            FETCH + LEAVE,
+            r"st\.shared.* by 64 threads, of what another warp has read since",
+        ),
+        (LEAVE + "st.shared.b32 [%r3], %r0;", r"st\.shared.* another warp has stored"),
+        (
+            LEAVE + "bar.sync 0;" + FETCH + LEAVE + "st.shared.b32 [%r2], 5;",
+            "another warp has read",
+        ),
+        ("st.global.b32 [%rd4], %r0; ld.global.b32 %r1, [%rd5];", r"ld\.global.* has stored"),
+        ("stmatrix.sync.aligned.m8n8.x1.shared.b16 [0], {%r0}; ld.shared.b32 %r1, [4];", "st"),
+    ],
+    ids=["read", "changed", "stored twice", "after a barrier", "global", "matrices"],
+)
+def test_a_barrier_that_is_missing_between_two_warps_is_an_error(body, said):
+    with pytest.raises(RuntimeError, match=said):
+        run(OF_OTHERS + body)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (OF_OTHERS + LEAVE + "bar.sync 0;" + FETCH, THREAD ^ 32),
+        (OF_OTHERS + FETCH + "bar.sync 0;" + LEAVE + "mov.b32 %r1, %r0;", THREAD),
+        # a warp is in step with itself
+        (PLACES.format(4) + LEAVE + FETCH, THREAD ^ 1),
+        # what stays as it is is not changed
+        (OF_OTHERS + LEAVE + "bar.sync 0;" + FETCH + LEAVE, THREAD ^ 32),
+    ],
+    ids=["stored", "read", "within a warp", "the same again"],
+)
+def test_with_a_barrier_or_without_need_of_one_it_is_none(body, expected):
+    assert run(body).tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -59,14 +59,14 @@ def matrices(threads: Threads, one: Instruction) -> Run:
     def run(mask: Array) -> None:
         _whole_warps(mask, one.text)
         memory, rows = threads.memory["shared"], find().reshape(-1, 32)
-        numbers = memory.bytes.view(np.uint32)
+        numbers, who = memory.bytes.view(np.uint32), threads.number[mask]
         for i, register in enumerate(registers):
             row = rows[:, 8 * i + LANES // 4].ravel()[mask]
             at = memory.place(row, 16, one.text) * 4 + threads.lane[mask] % 4
             if loads:
-                register[mask] = numbers[at]
+                register[mask] = memory.read(numbers, at, who, one.text)
             else:
-                numbers[at] = register[mask]
+                memory.store(numbers, at, register[mask], who, one.text)
 
     return run
 
@@ -78,5 +78,7 @@ def waited(threads: Threads, one: Instruction) -> Run:
     def run(mask: Array) -> None:
         if mask.any() and not np.array_equal(mask, threads.live):
             raise RuntimeError(f"{one.text!r} of {mask.sum()} of {threads.live.sum()} threads")
+        for memory in threads.memory.values():
+            memory.barrier()
 
     return run

@@ -140,7 +140,7 @@ def loaded(threads: Threads, one: Instruction) -> Run:
         memory = threads.memory[space]
         at = memory.place(find()[mask], size, one.text) * count
         for i, to in enumerate(targets):
-            to[mask] = memory.bytes.view(dtype)[at + i]
+            to[mask] = memory.read(memory.bytes.view(dtype), at + i, threads.number[mask], one.text)
 
     return run
 
@@ -153,9 +153,8 @@ def stored(threads: Threads, one: Instruction) -> Run:
     def run(mask: Array) -> None:
         memory = threads.memory[space]
         at = memory.place(find()[mask], size, one.text) * count
+        numbers, who = memory.bytes.view(dtype), threads.number[mask]
         for i, source in enumerate(sources):
-            memory.bytes.view(dtype)[at + i] = source[mask]
-            if (memory.bytes.view(dtype)[at + i] != source[mask]).any():
-                raise RuntimeError(f"{one.text!r} of different numbers at one place")
+            memory.store(numbers, at + i, source[mask], who, one.text)
 
     return run

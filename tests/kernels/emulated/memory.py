@@ -1,4 +1,8 @@
-"""Memory of which every access is checked; what nobody wrote has all bits set: a NaN."""
+"""Memory of which every access is checked; what nobody wrote has all bits set: a NaN.
+
+Warps are not in step on a GPU. Between two barriers a warp may therefore neither read what another
+has stored, nor change what another has read or stored; to store the same once more is no harm.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,10 @@ class Memory:
         size = -(-size // 16) * 16
         self.base, self.bytes = base, np.full(size, 255, np.uint8)
         self.there = np.full(size, there)
+        self._turn = 0  # how many barriers there were
+        # of every byte where a number begins: in which turn it was read or stored, by which warps
+        self._turns = {what: np.full(size, -1, np.int32) for what in ("read", "stored")}
+        self._warps = {what: np.zeros(size, np.uint32) for what in ("read", "stored")}
 
     def place(self, address: Array, size: int, text: str) -> Array:
         """Which numbers of so many bytes these are.
@@ -33,6 +41,52 @@ class Memory:
         if wrong.any():
             raise IndexError(f"{text!r}: {wrong.sum()} threads, one at {address[wrong][0]:#x}")
         return at // size
+
+    def barrier(self) -> None:
+        """All threads have waited for one another."""
+        self._turn += 1
+
+    def read(self, numbers: Array, at: Array, threads: Array, text: str) -> Array:
+        """What stands at these places, as some threads read it.
+
+        numbers   the bytes, as numbers of one size
+        raises    RuntimeError   another warp has stored it and no barrier was waited at
+        """
+        self._accessed(at * numbers.itemsize, threads, "read", ["stored"], True, text)
+        found: Array = numbers[at]
+        return found
+
+    def store(self, numbers: Array, at: Array, new: Array, threads: Array, text: str) -> None:
+        """Put numbers in their places.
+
+        raises    RuntimeError   another warp has read or stored what is changed and no barrier was
+                                 waited at, or two threads store different numbers
+        """
+        changed = numbers[at] != new
+        byte = at * numbers.itemsize
+        self._accessed(byte, threads, "stored", ["read", "stored"], changed, text)
+        numbers[at] = new
+        if (numbers[at] != new).any():
+            raise RuntimeError(f"{text!r} of different numbers at one place")
+
+    def _accessed(
+        self, byte: Array, threads: Array, what: str, before: list[str], matters: Any, text: str
+    ) -> None:
+        """Keep which warps did it; where it matters no other may have done what was before."""
+        warp = np.uint32(1) << (threads // 32).astype(np.uint32)
+        for earlier in before:
+            by = np.where(self._turns[earlier][byte] == self._turn, self._warps[earlier][byte], 0)
+            # who has stored the same as another reads its own
+            others = np.where(by & warp, 0, by) if what == "read" else by & ~warp
+            if (wrong := (others != 0) & matters).any():
+                raise RuntimeError(
+                    f"{text!r} by {wrong.sum()} threads, of what another warp has {earlier} since "
+                    f"the last barrier"
+                )
+        turns, warps = self._turns[what], self._warps[what]
+        warps[byte[turns[byte] != self._turn]] = 0
+        turns[byte] = self._turn
+        np.bitwise_or.at(warps, byte, warp)
 
 
 class Arrays:

@@ -3,7 +3,7 @@
 All threads of a program go in lock step; where they part, those that are behind go first, and at a
 barrier, or at an exchange within a warp, they wait for one another. It does not see
 
-- a barrier that is missing, as in lock step nobody is late, nor what programs do to each other;
+- what programs do to each other;
 - what a GPU only approximates, which is rounded correctly here;
 - what the assembler makes of the text: it may round a product and a sum without ``rn`` at once.
 """
@@ -84,6 +84,7 @@ class Program:
             for program in range(grid):
                 threads.special["%ctaid.x"][:] = program
                 threads.memory["shared"] = Memory(0, shared, True)
+                threads.memory["global"].barrier()
                 self._run()
         arrays.written()
 

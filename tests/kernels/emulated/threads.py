@@ -28,7 +28,8 @@ class Threads:
     def __init__(self, count: int, names: list[str]) -> None:
         self.count, self._names = count, names
         self.live = np.ones(count, bool)
-        self.lane = np.arange(count) % 32
+        self.number = np.arange(count)
+        self.lane = self.number % 32
         self.memory: dict[str, Memory] = {}
         self.parameters: dict[str, Array] = {}
         self.special = {name: np.zeros(1, np.uint32) for name in ("%ctaid.x", "%nctaid.x")}
