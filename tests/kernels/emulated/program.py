@@ -3,7 +3,7 @@
 All threads of a program go in lock step; where they part, those that are behind go first, and at a
 barrier, or at an exchange within a warp, they wait for one another. It does not see
 
-- what programs do to each other;
+- what programs do to each other, nor between warps what is read as the later part of a number;
 - what a GPU only approximates, which is rounded correctly here;
 - what the assembler makes of the text: it may round a product and a sum without ``rn`` at once.
 """
