@@ -72,7 +72,7 @@ class Memory:
     def _accessed(
         self, byte: Array, threads: Array, what: str, before: list[str], matters: Any, text: str
     ) -> None:
-        """Keep which warps did it; where it matters no other may have done what was before."""
+        """Record which warps did this, unless another did one of ``before`` and it matters."""
         warp = np.uint32(1) << (threads // 32).astype(np.uint32)
         for earlier in before:
             by = np.where(self._turns[earlier][byte] == self._turn, self._warps[earlier][byte], 0)
