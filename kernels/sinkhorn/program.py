@@ -147,7 +147,7 @@ def _backward(
         )
 
 
-_SIGNATURES = {
+_SIGNATURES = {  # "" is of the type of the logits
     forward: {"logits": "", "table": "*i64", "out": "*fp32", "certificate": "*fp32"}
     | {"batch": "i32"},
     backward: {"logits": "", "table": "*i64", "dout": "*fp32", "dlogits": "", "scratch": "*fp32"},

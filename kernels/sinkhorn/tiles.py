@@ -44,7 +44,7 @@ def places(
     e = tl.arange(0, E)[None, :]
     own = x // (P * (N // R) * (N // C))  # of a thread
     row, column = x // (N // C) % (N // R), x % (N // C)
-    if E == 1:  # the masks of a tile have a number for each of its own, which are made again
+    if E == 1:  # masks make these again: kept for them, every row and column would take a register
         row, column = row + again(0), column + again(0)
     i = own // (C // E) * (N // R) + row
     j = own % (C // E) * (N // C * E) + column * E + e
@@ -148,7 +148,7 @@ def narrow(
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
     left = (known == 0) | ((tl.where(known, high - least, 0.0) / temperature) > SPAN)
-    # in registers A takes the place of x, which must not be kept until it is known who is left
+    # so A waits for the least too, and takes the registers of x: it would be made before, beside x
     high = tl.where(left, 0.0, high)
     if INTERPRETED:  # it warns of what comes to nothing in a matrix that is left
         x = tl.where(left, 0.0, x)

@@ -188,10 +188,14 @@ OF_OTHERS = PLACES.format(128)  # of the other warp
             LEAVE + "bar.sync 0;" + FETCH + LEAVE + "st.shared.b32 [%r2], 5;",
             "another warp has read",
         ),
+        (
+            LEAVE + "setp.lt.s32 %p1, %r0, 0; @%p1 bar.sync 0;" + FETCH,
+            "another warp has stored",
+        ),
         ("st.global.b32 [%rd4], %r0; ld.global.b32 %r1, [%rd5];", r"ld\.global.* has stored"),
         ("stmatrix.sync.aligned.m8n8.x1.shared.b16 [0], {%r0}; ld.shared.b32 %r1, [4];", "st"),
     ],
-    ids=["read", "changed", "stored twice", "after a barrier", "global", "matrices"],
+    ids=["read", "changed", "twice", "after a barrier", "nobody waits", "global", "matrices"],
 )
 def test_a_barrier_that_is_missing_between_two_warps_is_an_error(body, said):
     with pytest.raises(RuntimeError, match=said):

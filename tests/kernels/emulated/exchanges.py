@@ -76,7 +76,9 @@ def waited(threads: Threads, one: Instruction) -> Run:
         raise LookupError(one.how)
 
     def run(mask: Array) -> None:
-        if mask.any() and not np.array_equal(mask, threads.live):
+        if not mask.any():
+            return  # nobody waits
+        if not np.array_equal(mask, threads.live):
             raise RuntimeError(f"{one.text!r} of {mask.sum()} of {threads.live.sum()} threads")
         for memory in threads.memory.values():
             memory.barrier()
