@@ -42,7 +42,10 @@ FLAGS = (
 )
 SILENT = ("Runtime", "Log", "Network", "Page")
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = [
+    pytest.mark.torchless,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
 
 
 class Browser:

@@ -13,6 +13,8 @@ from classay.reports.render import LARGEST, render
 from classay.reports.sections import learned_and_kept, losses, mechanism, retention
 from classay.reports.svg import OFTEN
 
+pytestmark = pytest.mark.torchless
+
 NAIVE = {"method": "naive_lora"}
 
 

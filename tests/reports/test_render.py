@@ -15,6 +15,8 @@ from classay.reports.readings import mean_and_range, of_the_learned
 from classay.reports.render import render, visible
 from classay.reports.sections import cost, mechanism
 
+pytestmark = pytest.mark.torchless
+
 BANNED = ("significant", "proved", "proven", "compliant", "fraud")
 TWO_ORDERS = {"orders": [["first", "second", "third"], ["third", "second", "first"]]}
 NBSP = "\N{NO-BREAK SPACE}"

@@ -11,6 +11,8 @@ from classay.claims.document import parse
 from classay.claims.finding import HOWS, SEVERITY
 from classay.claims.soundness import tally
 
+pytestmark = pytest.mark.torchless
+
 NAMES = sorted(
     m.name for m in pkgutil.iter_modules(forensics.__path__) if not m.name.startswith("_")
 )
