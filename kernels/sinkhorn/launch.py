@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,12 +32,13 @@ def forward(
     """
     out = torch.empty_like(logits, dtype=torch.float32)
     certificate = out.new_empty(4, sum(counts))
-    table, _, masks = _tabled(tuple(counts), tuple(sizes), None, logits.device)
-    if len(table):
+    launch = _tabled(tuple(counts), tuple(sizes), None, logits.device)
+    if len(launch.table):
         with torch.cuda.device_of(logits):
-            program.forward[(len(table),)](
-                _aligned(logits), table, out, certificate, certificate.shape[1],
-                float(temperature), int(zeros), iterations, *masks, **_options(masks, False),
+            program.forward[(len(launch.table),)](
+                _aligned(logits), launch.table, out, certificate, certificate.shape[1],
+                float(temperature), int(zeros), iterations, launch.full, launch.part,
+                **_options(launch),
             )  # fmt: skip
     return out, certificate
 
@@ -53,12 +54,13 @@ def backward(
 ) -> Tensor:
     """The gradient of the logits, flat and of their number format, from that of the matrices."""
     dlogits = torch.empty_like(logits)
-    table, scratch, masks = _tabled(tuple(counts), tuple(sizes), iterations, logits.device)
-    if len(table):
+    launch = _tabled(tuple(counts), tuple(sizes), iterations, logits.device)
+    if len(launch.table):
         with torch.cuda.device_of(logits):
-            program.backward[(len(table),)](
-                _aligned(logits), table, _aligned(dout), dlogits, dout.new_empty(scratch),
-                float(temperature), int(zeros), iterations, *masks, **_options(masks, True),
+            program.backward[(len(launch.table),)](
+                _aligned(logits), launch.table, _aligned(dout), dlogits,
+                dout.new_empty(launch.scratch), float(temperature), int(zeros), iterations,
+                launch.full, launch.part, **_options(launch),
             )  # fmt: skip
     return dlogits
 
@@ -84,18 +86,24 @@ def last(n: int) -> tuple[bool, int]:
     return padded(n) != n, -n
 
 
+class _Launch(NamedTuple):
+    table: Tensor  # of every program: first number, n, matrices, first matrix, first of its scratch
+    scratch: int  # numbers of all programs
+    full: int  # which padded sizes occur, of matrices that fill them
+    part: int  # and of matrices that do not
+    registers: int  # the most of a thread
+
+
 @lru_cache(maxsize=64)
 def _tabled(
     counts: tuple[int, ...],
     sizes: tuple[int, ...],
     iterations: int | None,
     device: torch.device,
-) -> tuple[Tensor, int, tuple[int, int]]:
-    """For every program: first number, n, matrices, first matrix, first number of its scratch.
+) -> _Launch:
+    """Which program has which matrices.
 
     iterations  that are walked back; None on the way forward
-    returns     the table, the numbers of scratch in all, and which padded sizes are full and which
-                are in part
     raises      ValueError   the sizes are not in the order of ``last``
     """
     if list(sizes) != sorted(sizes, key=last):
@@ -104,31 +112,34 @@ def _tabled(
             f"other; those that fill a power of two were needed first, the largest before all.\n"
             f"  Call sinkhorn_fused_many, which puts them in order."
         )
+    kinds = [(count, n, padded(n)) for count, n in zip(counts, sizes, strict=True) if count]
+    full = sum({size for _, n, size in kinds if n == size})
+    part = sum({size for _, n, size in kinds if n != size})
+    back = iterations is not None
+    tiles = sum(-(-count // max(1, program.held(size, back))) for count, _, size in kinds)
+    crowded = tiles > program.at_once(program.ALL) * multiprocessors(device)
+    registers = program.registers(full, part, back, crowded)
     table, number, matrix, scratch = [], 0, 0, 0
-    full = part = 0
-    for count, n in zip(counts, sizes, strict=True):
-        size = padded(n)
-        tile = program.held(size, iterations is not None)
-        # on the way back a program takes one tile after the other, so that scratch stays in L2
-        tiles = max(1, -(-count // tile) // _slots(device)) if tile and iterations else 1
-        vectors = 0
+    for count, n, size in kinds:
+        tile, turns, vectors = program.held(size, back), 1, 0
         if iterations is not None:
             vectors = iterations if tile else 4 * iterations + 1
+            # one tile after the other, so that scratch stays in L2
+            turns = -(-count // tile // _slots(registers, device)) if tile else 1
         tile = max(1, tile)
-        if count:
-            full, part = (full | size, part) if n == size else (full, part | size)
-        for first in range(0, count, tile * tiles):
-            held = min(tile * tiles, count - first)
+        for first in range(0, count, tile * turns):
+            held = min(tile * turns, count - first)
             table.append([number + first * n * n, n, held, matrix + first, scratch])
             scratch += -(-min(held, tile) * n * vectors // 4) * 4  # and the next is aligned
         number, matrix = number + count * n * n, matrix + count
     rows = torch.tensor(table, dtype=torch.int64, device=device).view(-1, 5)
-    return rows, scratch, (full, part)
+    return _Launch(rows, scratch, full, part, registers)
 
 
-def _slots(device: torch.device) -> int:
-    """Programs that a GPU runs at once, by the registers that most of them need."""
-    return 4 * multiprocessors(device)
+def _slots(registers: int, device: torch.device) -> int:
+    """Programs that a GPU runs at once; of those that are given all registers, most need half."""
+    each = program.at_once(registers)
+    return multiprocessors(device) * (2 * each if registers == program.ALL else each)
 
 
 def _aligned(flat: Tensor) -> Tensor:
@@ -137,9 +148,9 @@ def _aligned(flat: Tensor) -> Tensor:
     return flat.clone() if flat.data_ptr() % 16 else flat
 
 
-def _options(masks: tuple[int, int], backward: bool) -> dict[str, Any]:
+def _options(launch: _Launch) -> dict[str, Any]:
     return {
         "num_warps": program.WARPS,
-        "maxnreg": program.registers(*masks, backward),
+        "maxnreg": launch.registers,
         "enable_fp_fusion": fp_fusion(),
     }

@@ -15,17 +15,21 @@ from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn import low_rank, resident, streaming
 
 WARPS = 4
-# registers of a thread, forward and back, that are enough for matrices of a size which fill a tile,
-# and let one more program on an SM. Others get all: left alone, the assembler may spill a few
-REGISTERS = {4: (64, 128), 8: (128, 168), 16: (255, 168), 32: (128, 168), 64: (255, 168)}
+ALL = 255  # registers of a thread; left alone, the assembler may spill a few below that
+# from 3.8 on, Triton adds up the numbers of a thread in a tree, of which more are kept at a time
+_TREES = tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 8)
+_FORWARD = ALL if _TREES else 168
+# registers of a thread, forward and back, that are enough where all matrices fill a tile of one
+# size, and let one more program on an SM
+REGISTERS = {4: (64, 128), 8: (128, 168)} | dict.fromkeys((16, 32, 64), (_FORWARD, 168))
 # matrices in a tile by their padded size, on the way forward, and on the way back or in the log
 # domain. As many as spill no register, and 0 where that is less than one: see ``_backward``
 HELD = {
     2: (128, 128),
     4: (128, 128),
     8: (128, 64),
-    16: (32, 16),
-    32: (8, 4),
+    16: (64, 16),
+    32: (16, 4),
     64: (4, 1),
     128: (1, 0),
     256: (0, 0),
@@ -38,10 +42,20 @@ def held(size, backward):
     return HELD[size][backward]
 
 
-def registers(full: int, part: int, backward: bool) -> int:
-    """The most registers of a thread of a program that holds these sizes."""
-    sizes = [n for n in HELD if full & n]
-    return max([255 if part else 0, *(REGISTERS.get(n, (255, 255))[backward] for n in sizes)])
+def registers(full: int, part: int, backward: bool, crowded: bool) -> int:
+    """The most registers of a thread of a program that holds these sizes.
+
+    crowded  whether there are more tiles than run at once with all registers; where they all do,
+             a program with fewer only takes longer
+    """
+    if part or full not in REGISTERS or not crowded:
+        return ALL
+    return REGISTERS[full][backward]
+
+
+def at_once(registers: int) -> int:
+    """Programs that an SM runs at once; where they have all registers, the fewest."""
+    return 65_536 // (32 * WARPS * -(-registers // 8) * 8)
 
 
 @triton.jit
@@ -156,12 +170,13 @@ _LAST = {"temperature": "fp32", "zeros": "i32"}
 _LAST |= dict.fromkeys(("ITERATIONS", "FULL", "PART"), "constexpr")
 
 
-def shipped(way: str, logits: str, full: int, part: int) -> Configuration:
+def shipped(way: str, logits: str, full: int, part: int, crowded: bool = False) -> Configuration:
     """A launch of 20 iterations.
 
     way         forward or backward
     logits      their type: fp32 or bf16
     full, part  as of the kernels
+    crowded     as of ``registers``
     """
     kernel = {"forward": forward, "backward": backward}[way]
     return Configuration(
@@ -169,7 +184,7 @@ def shipped(way: str, logits: str, full: int, part: int) -> Configuration:
         {name: kind or f"*{logits}" for name, kind in _SIGNATURES[kernel].items()} | _LAST,
         {"ITERATIONS": 20, "FULL": full, "PART": part},
         WARPS,
-        registers(full, part, kernel is backward),
+        registers(full, part, kernel is backward, crowded),
     )
 
 
@@ -179,6 +194,14 @@ SHIPPED = [
     for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD] + [(64 + 128, 64 + 128)]
     for logits in ("fp32", "bf16")
     for way in ("forward", "backward")
+]
+# launches of so many matrices that a program has fewer registers
+CROWDED = [
+    shipped(way, logits, full, 0, crowded=True)
+    for full, few in REGISTERS.items()
+    for logits in ("fp32", "bf16")
+    for way, least in zip(("forward", "backward"), few, strict=True)
+    if least < ALL
 ]
 EVERY_SIZE = [
     shipped(way, logits, sum(HELD), sum(HELD))

@@ -101,7 +101,7 @@ def forward(
     P, FEW   matrices in a tile, and in one of the log domain; 0 where that is streamed, of which a
              tile holds one
     """
-    R: tl.constexpr = 16 if N > 32 else 8 if N > 8 else N
+    R: tl.constexpr = 16 if N > 8 else N
     C: tl.constexpr = 8 if N > 4 else N
     E: tl.constexpr = 1 if PADDED else 4 if N > 2 else N
     flat = loaded(logits, 0, n, count, N, R, C, E, P, PADDED)

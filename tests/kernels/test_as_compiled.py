@@ -74,28 +74,28 @@ def tabled(counts, sizes, iterations):
 
 
 def forward(compiled, logits, counts, sizes):
-    table, _, masks = tabled(counts, sizes, None)
+    one = tabled(counts, sizes, None)
     out = torch.full_like(logits, math.nan, dtype=torch.float32)
     certificate = torch.full((4, sum(counts)), math.nan)
-    which = ("sinkhorn", "forward", TRITON[logits.dtype], *masks)
+    which = ("sinkhorn", "forward", TRITON[logits.dtype], one.full, one.part)
     last = sum(counts), 1.0, 1
-    compiled(which, len(table), logits, table, out, certificate, *last)
+    compiled(which, len(one.table), logits, one.table, out, certificate, *last)
     return out, certificate
 
 
 def backward(compiled, logits, upstream, counts, sizes):
-    table, numbers_of_scratch, masks = tabled(counts, sizes, ITERATIONS)
-    scratch = torch.full((numbers_of_scratch,), math.nan)
+    one = tabled(counts, sizes, ITERATIONS)
+    scratch = torch.full((one.scratch,), math.nan)
     found = torch.full_like(logits, math.nan)
-    which = ("sinkhorn", "backward", TRITON[logits.dtype], *masks)
-    compiled(which, len(table), logits, table, upstream, found, scratch, 1.0, 1)
+    which = ("sinkhorn", "backward", TRITON[logits.dtype], one.full, one.part)
+    compiled(which, len(one.table), logits, one.table, upstream, found, scratch, 1.0, 1)
     return found
 
 
 @pytest.fixture(autouse=True)
 def one_program_takes_all_tiles_of_a_size(monkeypatch):
     # on the way back, as on a GPU that is full
-    monkeypatch.setattr(launch, "_slots", lambda device: 1)
+    monkeypatch.setattr(launch, "_slots", lambda registers, device: 1)
 
 
 def matrices(count, n, dtype):

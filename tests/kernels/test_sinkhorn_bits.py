@@ -88,6 +88,42 @@ def test_one_launch_each_way_whatever_the_sizes(monkeypatch):
     assert all(grid >= (6,) for _, grid in launched)
 
 
+@pytest.mark.parametrize("slots", [1, 3, 396])
+@pytest.mark.parametrize("count", [1, 64, 65, 1000, 25_345])  # 25,345 are 397 tiles of 64
+def test_programs_of_the_way_back_run_all_at_once_and_have_every_matrix_once(
+    monkeypatch, count, slots
+):
+    monkeypatch.setattr(launch, "_slots", lambda registers, device: slots)
+    table, scratch, *_ = launch._tabled.__wrapped__((count,), (8,), 2, torch.device("cpu"))
+    number, n, held, matrix, own = table.T
+    assert len(table) <= slots
+    assert held.sum() == count
+    assert torch.equal(matrix, held.cumsum(0) - held)
+    assert torch.equal(number, 64 * matrix)
+    assert (n == 8).all()
+    # two vectors of every matrix of a tile of 64
+    room = torch.cat([own, torch.tensor([scratch])]).diff()
+    assert torch.equal(room, 2 * 8 * held.clamp(max=64))
+
+
+def test_a_program_has_fewer_registers_only_where_others_wait(monkeypatch):
+    # 65,536 registers an SM: 2 programs of 128 threads with 255, which take 256, and 3 with 168
+    assert list(map(program.at_once, (255, 168, 128, 64))) == [2, 3, 4, 8]
+    monkeypatch.setattr(launch, "multiprocessors", lambda device: 132)
+
+    def registers(count, n, more=()):
+        tabled = launch._tabled.__wrapped__
+        counts, sizes = zip((count, n), *more, strict=True)
+        return [tabled(counts, sizes, back, torch.device("cpu")).registers for back in (None, 2)]
+
+    all_run = 2 * 132 * 64  # matrices of 8 rows, 64 in a tile on the way back
+    assert registers(all_run, 8) == [255, 255]
+    assert registers(all_run + 1, 8) == [255, 168]
+    assert registers(2 * all_run + 1, 8) == [128, 168]
+    assert registers(2 * all_run + 1, 7) == [255, 255]
+    assert registers(2 * all_run + 1, 8, [(1, 4)]) == [255, 255]
+
+
 def test_sizes_out_of_order_are_refused_before_a_wrong_number_is_read():
     flat, settings = drawn(9 + 16), (1, 1.0, False)
     with pytest.raises(
