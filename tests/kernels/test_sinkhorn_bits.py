@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
+from classay.kernels.multiprocessors import multiprocessors
 from classay.kernels.sinkhorn import (
     dispatch,
     launch,
@@ -26,6 +27,17 @@ def drawn(*shape, scale=1.0, seed=0):
     ("n", "iterations", "count"), [(3, 20, 1000), (8, 2, 1000), (20, 2, 20), (65, 1, 6)]
 )
 def test_a_matrix_has_the_same_bits_alone_and_in_a_batch(n, iterations, count):
+    alike(n, iterations, count)
+
+
+@pytest.mark.parametrize("n", program.REGISTERS)
+def test_a_matrix_has_the_same_bits_alone_and_where_programs_wait(n):
+    # with all registers, twice as many tiles would run at once
+    at_once = program.at_once(program.ALL) * multiprocessors(torch.device(DEVICE))
+    alike(n, 2, 2 * at_once * program.held(n, False) + 2)
+
+
+def alike(n, iterations, count):
     # every second is wide and takes the other domain, whoever it shares a program with
     scales = torch.tensor([1.0, 40.0], device=DEVICE).repeat(count // 2)[:, None, None]
     many = (drawn(count, n, n) * scales).requires_grad_()
