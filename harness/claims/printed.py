@@ -164,6 +164,12 @@ def percent(text: Printed, unit: str) -> Printed:
 
 
 def together(units: Iterable[str | None]) -> bool:
-    """Whether numbers in these units can be held together; a unit that is not printed is no bar."""
+    """Whether numbers in these units can be held together.
+
+    choices  a unit that is not printed is no bar, but beside a fraction: there it may be the same
+             or percent, and so may points be
+    """
+    printed = set(units)
     alike = {"fraction": "percent", "points": "percent", "percentage_points": "percent"}
-    return len({alike.get(unit, unit) for unit in units if unit is not None}) <= 1
+    either = "fraction" in printed and bool(printed & {None, "points"})
+    return not either and len({alike.get(unit, unit) for unit in printed if unit is not None}) <= 1

@@ -28,6 +28,13 @@ def scale(boxes: Iterable[Box]) -> float:
     return max((abs(x) for box in boxes for x in box if math.isfinite(x)), default=0.0)
 
 
+def allowed(box: Box, qualifier: str) -> Box:
+    """Every value that a text allows, where it only says "at most" or "at least"."""
+    if qualifier in ("<", "<="):
+        return Box(-math.inf, box.high)
+    return Box(box.low, math.inf) if qualifier in (">", ">=") else box
+
+
 def size(box: Box) -> Box:
     """The values without their signs."""
     low, high = sorted((abs(box.low), abs(box.high)))

@@ -7,9 +7,11 @@ from itertools import product
 
 from scipy import optimize, stats
 
+from classay.claims.forensics._boxes import SLACK, scale
 from classay.claims.printed import Box
 
 NODES = 10_000  # more ways to share n runs between two ends than this are bounded, not listed
+LARGEST = 1e150  # of a run: the squares of larger ones are more than a double holds
 KINDS = {
     "sample_sd": "sample sd",
     "population_sd": "population sd",
@@ -41,17 +43,22 @@ def sample_sds(n: int, mean: Box, low: Box, high: Box) -> Box | None:
     returns  from the least to the greatest; None if no n runs have such a mean and such ends
     source   for n = 3: s² = R²/4 + d²/3, d the distance of the middle run from the midrange
     """
+    if scale((low, high)) > LARGEST:
+        return Box(0.0, math.inf)
     inside = means(n, low, high)
-    m = Box(max(mean.low, inside.low), min(mean.high, inside.high))
-    if m.low > m.high or low.low > high.high:
+    # what means of doubles may lose is no contradiction
+    slack = n * SLACK * scale((low, high))
+    ends = (max(mean.low, inside.low), min(mean.high, inside.high))
+    if ends[0] > ends[1] + slack or low.low > high.high:
         return None
+    m = Box(min(ends), max(ends))
     if n == 2:
-        return _two(m, low, high)
+        return _two(m, low, high, slack)
     span = m.high - m.low
-    found = [_least(n, x, low, high) for x in (m.low, m.high)]
+    found = [_least(n, x, low, high, slack) for x in (m.low, m.high)]
     if span > 0:
         best = optimize.minimize_scalar(
-            lambda x: _least(n, x, low, high),
+            lambda x: _least(n, x, low, high, slack),
             bounds=(m.low, m.high),
             method="bounded",
             options={"xatol": 1e-9 * span},
@@ -112,7 +119,10 @@ def _at_most(n: int, m: float, a: float, b: float) -> float:
     return above * (b - m) ** 2 + below * (a - m) ** 2 + (rest - m) ** 2
 
 
-def _two(m: Box, low: Box, high: Box) -> Box | None:
+def _two(m: Box, low: Box, high: Box, slack: float) -> Box | None:
+    def near(x: float, box: Box) -> bool:
+        return box.low - slack <= x <= box.high + slack
+
     ends = [
         (a, b)
         for a, b in (
@@ -120,7 +130,7 @@ def _two(m: Box, low: Box, high: Box) -> Box | None:
             *((2 * x - b, b) for x, b in product(m, high)),
             *((a, 2 * x - a) for x, a in product(m, low)),
         )
-        if a in low and b in high and a <= b and m.low <= (a + b) / 2 <= m.high
+        if near(a, low) and near(b, high) and a <= b and near((a + b) / 2, m)
     ]
     widths = [(b - a) / math.sqrt(2) for a, b in ends]
     if low.high >= high.low:  # the two runs may be alike, which is no corner
@@ -128,18 +138,18 @@ def _two(m: Box, low: Box, high: Box) -> Box | None:
     return Box(min(widths), max(widths)) if widths else None
 
 
-def _least(n: int, m: float, low: Box, high: Box) -> float:
+def _least(n: int, m: float, low: Box, high: Box, slack: float) -> float:
     """The least SS at this mean: the ends as near as they may be, the other runs all alike."""
     a, b = low.high, high.low
     if a > b:  # printed alike: they may be one value, and 0 is never too great
         return 0.0
     if n * m < (n - 1) * a + b:
         a = (n * m - b) / (n - 1)
-        if a < low.low:
+        if a < low.low - slack:
             return math.inf
     elif n * m > a + (n - 1) * b:
         b = (n * m - a) / (n - 1)
-        if b > high.high:
+        if b > high.high + slack:
             return math.inf
     rest = 2 * m - a - b
     return (a - m) ** 2 + (b - m) ** 2 + rest**2 / (n - 2)

@@ -16,6 +16,7 @@ UNITS = {
     "percent": " %",
     "fraction": "",
     "factor": " times",
+    "percentage_points": " percentage points",
     "orders_of_magnitude": " orders of magnitude",
 }
 

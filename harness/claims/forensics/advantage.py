@@ -11,6 +11,7 @@ from classay.claims.claim import Claim
 from classay.claims.document import Document, Related
 from classay.claims.finding import Finding, honest
 from classay.claims.forensics import single_runs
+from classay.claims.forensics._boxes import allowed
 from classay.claims.printed import Box, percent, rounded, rules, together
 from classay.claims.verdict import Verdict
 
@@ -83,6 +84,7 @@ def _judge(document: Document, related: Related) -> Finding:
     claim, (method, other) = related.claim, related.of
     beside = (method.id, other.id)
     gives, fits = _by_figures(claim, method, other)
+    computed = bool(gives)
     runs = [d.values for d in document.defined("learning_advantage") if d.reference == DEFINED]
     values = next((v for v in runs if len(v) >= 2), ())
     if values:
@@ -95,7 +97,8 @@ def _judge(document: Document, related: Related) -> Finding:
     if fits:
         reading = " or ".join(fits)
         return Finding(claim.id, Verdict.CONSISTENT, words, "", reading, others, beside)
-    if not (values or _single(method, other)) or claim.qualifier == "about":
+    known = computed and (values or _single(method, other))
+    if not known or claim.qualifier == "about":
         words += f"; the {MEAN} cannot be computed from what is printed"
         return Finding(claim.id, Verdict.NOT_CHECKABLE, words, others=others, beside=beside)
     return Finding(claim.id, Verdict.INCONSISTENT, words, "; ".join(gives.values()), beside=beside)
@@ -113,13 +116,17 @@ def _by_figures(claim: Claim, method: Claim, other: Claim) -> tuple[dict[str, st
     """Every reading that the two printed figures give, in words, and those that fit."""
     gives: dict[str, str] = {}
     fits: list[str] = []
-    if not (claim.value and method.value and other.value and together((method.unit, other.unit))):
+    exact = method.qualifier == other.qualifier == "="
+    if not (claim.value and method.value and other.value and exact):
+        return gives, fits
+    if not together((method.unit, other.unit)):
         return gives, fits
     unsigned = claim.value.text[0].isdigit()
     for way in rules(c.source for c in (claim, method, other)):
         a = percent(method.value, method.unit or "").box(way[method.source])
         b = percent(other.value, other.unit or "").box(way[other.source])
-        target = percent(claim.value, claim.unit or "").box(way[claim.source])
+        printed = percent(claim.value, claim.unit or "").box(way[claim.source])
+        target = allowed(printed, claim.qualifier)
         for name, gap in _readings(claim, method, a, b).items():
             gives.setdefault(name, f"{name} {(gap.low + gap.high) / 2:.4g}")
             size = Box(-gap.high, -gap.low)

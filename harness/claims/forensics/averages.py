@@ -10,6 +10,7 @@ import numpy as np
 from classay.claims.claim import Claim
 from classay.claims.document import Document, Related
 from classay.claims.finding import Finding, honest
+from classay.claims.forensics._boxes import allowed
 from classay.claims.printed import Box, Rule, percent, rounded, rules, together
 from classay.claims.verdict import Verdict
 
@@ -73,7 +74,7 @@ def _judge(document: Document, related: Related) -> Finding:
     for name, weights in ways.items():
         for way in rules(c.source for c in (claim, *cells)):
             target = percent(claim.value, claim.unit or "").box(way[claim.source])
-            if _average(cells, weights, way).meets(_bounded(target, claim.qualifier)):
+            if _average(cells, weights, way).meets(allowed(target, claim.qualifier)):
                 fits.append(name)
                 break
     nearest = dict.fromkeys({c.source for c in (claim, *cells)}, Rule.NEAREST)
@@ -114,10 +115,3 @@ def _average(cells: tuple[Claim, ...], weights: list[float], way: dict[str, Rule
     ]
     low = np.average([box.low for box in boxes], weights=weights)
     return Box(float(low), float(np.average([box.high for box in boxes], weights=weights)))
-
-
-def _bounded(box: Box, qualifier: str) -> Box:
-    """Every value that the text allows, where it only says "at most" or "at least"."""
-    if qualifier in ("<", "<="):
-        return Box(-np.inf, box.high)
-    return Box(box.low, np.inf) if qualifier in (">", ">=") else box

@@ -43,7 +43,9 @@ def check(document: Document) -> Iterator[Finding]:
             continue
         if (outside := _outside(claim, low, high)) is not None:
             yield outside
-        elif claim.statistic == "mean" and claim.value and claim.spread and n and n >= 2:
+            continue
+        exact = claim.statistic == "mean" and claim.qualifier == "="
+        if exact and claim.value and claim.spread and n and n >= 2:
             yield _judge(claim, n, low, high)
 
 
@@ -77,6 +79,8 @@ def draw(rng: np.random.Generator, how: str) -> dict[str, Any]:
 def _ends(claim: Claim) -> tuple[float | None, float | None]:
     low = float(claim.scale.minimum) if claim.scale and claim.scale.minimum else None
     high = float(claim.scale.maximum) if claim.scale and claim.scale.maximum else None
+    if claim.unit == "percent" and high is not None and high <= 1:  # right answers count 1
+        low, high = None if low is None else 100 * low, 100 * high
     if claim.sign == "positive":
         low = max(low, 0.0) if low is not None else 0.0
     if claim.sign == "negative":

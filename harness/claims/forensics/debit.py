@@ -14,7 +14,7 @@ from classay.claims.finding import Finding, honest
 from classay.claims.forensics._integers import MOST, shares, single, sums
 from classay.claims.forensics._runs import KINDS, readings, spread
 from classay.claims.forensics.grimmer import binary
-from classay.claims.printed import TRIED, Box, rounded
+from classay.claims.printed import TRIED, Box, Rule, rounded
 from classay.claims.verdict import Verdict
 
 TITLE = "standard deviations of answers that are 0 or 1 (DEBIT)"
@@ -36,8 +36,9 @@ def check(document: Document) -> Iterator[Finding]:
     """
     for claim in document.file.claims:
         n = single(claim)
-        if claim.statistic == "mean" and claim.spread and binary(claim) and n and n >= 2:
-            found = {s for rule in TRIED for s in list(sums(claim, n, rule))[: MOST + 1]}
+        exact = claim.statistic == "mean" and claim.qualifier == "="
+        if exact and claim.spread and binary(claim) and n and n >= 2:
+            found = {s for rule in TRIED for s in _right(claim, n, rule)[: MOST + 1]}
             if 0 < len(found) <= MOST:
                 yield _judge(claim, n)
 
@@ -64,6 +65,12 @@ def draw(rng: np.random.Generator, how: str) -> dict[str, Any]:
     )
 
 
+def _right(claim: Claim, n: int, rule: Rule) -> range:
+    """How many answers may have been right: what rounds to 100 % may be more than all."""
+    found = sums(claim, n, rule)
+    return range(max(found.start, 0), min(found.stop, n + 1))
+
+
 def _judge(claim: Claim, n: int) -> Finding:
     if claim.spread is None:
         return Finding(claim.id, Verdict.NOT_CHECKABLE, "no spread is printed")
@@ -73,7 +80,7 @@ def _judge(claim: Claim, n: int) -> Finding:
     gives: dict[str, str] = {}
     for rule in TRIED:
         box = shares(claim.spread.value, claim.unit).box(rule)
-        for total in sums(claim, n, rule):
+        for total in _right(claim, n, rule):
             sd = math.sqrt(total * (n - total) / n / (n - 1))
             for kind in kinds:
                 there = spread(kind, n, Box(sd, sd))

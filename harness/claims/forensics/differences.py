@@ -10,6 +10,7 @@ import numpy as np
 from classay.claims.claim import Claim
 from classay.claims.document import Document, Related
 from classay.claims.finding import Finding, honest
+from classay.claims.forensics._boxes import allowed
 from classay.claims.printed import Box, Printed, Rule, percent, rounded, rules, together
 from classay.claims.verdict import Verdict
 
@@ -66,10 +67,10 @@ def _judge(related: Related) -> Finding:
     claim, (first, second) = related.claim, related.of
     beside = (first.id, second.id)
     a, b = _number(first), _number(second)
-    told = [c.qualifier for c in (claim, first, second)]
+    exact = claim.qualifier != "about" and first.qualifier == second.qualifier == "="
     units = together(c.unit for c in (claim, first, second))
-    if a is None or b is None or "about" in told or not units:
-        words = "both numbers and their unit must be printed, and not only as about so much"
+    if a is None or b is None or not exact or not units:
+        words = "both numbers must be printed in one unit, and not only as bounds or about so much"
         return Finding(claim.id, Verdict.NOT_CHECKABLE, words, beside=beside)
     if claim.value is None:
         return _found(claim, a, b, beside, f"{_gap(a, b)}; no difference is printed")
@@ -122,11 +123,7 @@ def _boxes(
     if claim.value is None:
         return Box(0.0, 0.0), Box(x.low - y.high, x.high - y.low)
     target = percent(claim.value, claim.unit or "").box(way[claim.source])
-    if claim.qualifier in ("<", "<="):
-        target = Box(-np.inf, target.high)
-    if claim.qualifier in (">", ">="):
-        target = Box(target.low, np.inf)
-    return target, Box(x.low - y.high, x.high - y.low)
+    return allowed(target, claim.qualifier), Box(x.low - y.high, x.high - y.low)
 
 
 def _spread_fits(claim: Claim, first: Claim, second: Claim, way: dict[str, Rule]) -> bool:

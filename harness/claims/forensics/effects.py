@@ -75,9 +75,9 @@ def orders(value: float, effect: Box) -> bool:
 def _judge(related: Related) -> Finding:
     claim, (first, second) = related.claim, related.of
     beside = (first.id, second.id)
-    one_unit = together((first.unit, second.unit))
-    if not (first.value and second.value and first.spread and second.spread and one_unit):
-        words = "the means and the spreads of both groups must be printed, in one unit"
+    held = together((first.unit, second.unit)) and first.qualifier == second.qualifier == "="
+    if not (first.value and second.value and first.spread and second.spread and held):
+        words = "the means, not bounds, and the spreads of both groups must be printed, in one unit"
         return Finding(claim.id, Verdict.NOT_CHECKABLE, words, beside=beside)
     fits: set[str] = set()
     for way in rules(c.source for c in (claim, first, second)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from classay.claims.claim import Claim, Count
 from classay.claims.document import Document
 from classay.claims.finding import Finding, honest
 from classay.claims.forensics._integers import MOST, answers, shares, sums
-from classay.claims.printed import TRIED, rounded
+from classay.claims.printed import TRIED, Box, rounded
 from classay.claims.verdict import Verdict
 
 TITLE = "means of whole numbers, and shares of counts (GRIM)"
@@ -77,9 +78,16 @@ def _share(claim: Claim, count: Count) -> Finding:
     words = f"{k} of {n} is {k / n * (100 if unit else 1):.6g}{unit}; {claim.value.text} is printed"
     if any(k / n in printed.box(rule) for rule in TRIED):
         return Finding(claim.id, Verdict.CONSISTENT, words)
-    near = [i for i in range(n + 1) if any(i / n in printed.box(rule) for rule in TRIED)]
+    boxes = [printed.box(rule) for rule in TRIED]
+    near = sorted({i for box in boxes for i in range(*_between(n, box))[:5] if i / n in box})
     possible = f"{', '.join(map(str, near[:5])) or 'no count'} of {n} is printed so"
     return Finding(claim.id, Verdict.INCONSISTENT, words, possible)
+
+
+def _between(n: int, box: Box) -> tuple[int, int]:
+    """The counts of n around a box of shares; the last is not one of them."""
+    low, high = (min(max(n * end, 0.0), n) for end in box)
+    return math.floor(low), math.ceil(high) + 1
 
 
 def _mean(claim: Claim, counts: list[int]) -> Finding:

@@ -37,6 +37,7 @@ def check(document: Document) -> Iterator[Finding]:
         n = single(claim)
         if (
             claim.statistic == "mean"
+            and claim.qualifier == "="
             and claim.spread
             and claim.scale
             and claim.scale.integers
@@ -105,7 +106,7 @@ def _judge(claim: Claim, n: int) -> Finding:
 
 
 def _sums(claim: Claim, n: int) -> list[int]:
-    return sorted({s for rule in TRIED for s in list(sums(claim, n, rule))[: MOST + 1]})
+    return sorted({s for rule in TRIED for s in sums(claim, n, rule)[: MOST + 1]})
 
 
 def _possible(claim: Claim, n: int, kind: str, rule: Rule) -> bool:

@@ -40,7 +40,8 @@ def check(document: Document) -> Iterator[Finding]:
               checkable, since it may be a bootstrap or another kind
     source    scipy.stats.binomtest, scipy.stats.norm.interval and statsmodels compute them
     choices   a Wald or Agresti–Coull end beyond 0 or 1 may be printed as it is or cut off there;
-              1.96 may stand for the normal quantile at 95 %
+              1.96 may stand for the normal quantile at 95 %; ends up to 1 whose unit is not
+              printed may be shares, or percent
     """
     for claim in document.file.claims:
         if claim.count and claim.interval and claim.interval.name != "t":
@@ -106,15 +107,14 @@ def _judge(claim: Claim, count: Count) -> Finding:
     if claim.interval is None:
         return Finding(claim.id, Verdict.NOT_CHECKABLE, "no interval is printed")
     k, n, said = count.successes, count.trials, claim.interval.name
-    unit = claim.unit or ("percent" if float(claim.interval.high) > 1 else "fraction")
-    gives: dict[str, str] = {}
-    fits: dict[str, Rule] = {}
-    for name in NAMES:
-        boxes = _interval(name, k, n, claim.interval.level)
-        gives[name] = _words(name, boxes[0], unit)
-        fitting = (r for r in TRIED if any(_fits(claim, box, unit, r) for box in boxes))
-        if (rule := next(fitting, None)) is not None:
-            fits[name] = rule
+    every = {name: _interval(name, k, n, claim.interval.level) for name in NAMES}
+    # ends up to 1 without a unit may be shares, or a percent and less
+    below = float(claim.interval.high) <= 1
+    tried = [claim.unit] if claim.unit else ["fraction", "percent"] if below else ["percent"]
+    by_unit = {unit: _fitting(claim, every, unit) for unit in tried}
+    unit = max(tried, key=lambda unit: (said in by_unit[unit], len(by_unit[unit])))
+    fits = by_unit[unit]
+    gives = {name: _words(name, boxes[0], unit) for name, boxes in every.items()}
     printed = f"[{claim.interval.low.text}, {claim.interval.high.text}]"
     words = f"{k} of {n} at {claim.interval.level:.3g}: {printed} is printed"
     fit = " or ".join(_told(name, rule) for name, rule in fits.items())
@@ -130,6 +130,16 @@ def _judge(claim: Claim, count: Count) -> Finding:
         return Finding(claim.id, Verdict.CONSISTENT, words)
     words += f"; the printed one is {fit}" if fits else "; no listed interval is the printed one"
     return Finding(claim.id, Verdict.INCONSISTENT, words, gives[said], others=_rest(gives, [said]))
+
+
+def _fitting(claim: Claim, every: dict[str, list[Box]], unit: str) -> dict[str, Rule]:
+    """The intervals that are printed so in this unit, and by which rounding."""
+    found = {}
+    for name, boxes in every.items():
+        fitting = (rule for rule in TRIED if any(_fits(claim, box, unit, rule) for box in boxes))
+        if (rule := next(fitting, None)) is not None:
+            found[name] = rule
+    return found
 
 
 def _told(name: str, rule: Rule) -> str:

@@ -18,6 +18,9 @@ from classay.claims.verdict import Verdict
 TITLE = "t intervals of means"
 SETTLES = "the value of every single run"
 
+OWN = "own_half_width"
+TOLD = KINDS | {OWN: "half-width of this interval"}
+
 
 def check(document: Document) -> Iterator[Finding]:
     """Judge every interval that is called a t interval and printed with its mean, ± and n.
@@ -29,12 +32,13 @@ def check(document: Document) -> Iterator[Finding]:
     document  a claims file
     returns   findings
     source    scipy.stats.t
-    choices   an undeclared ± may be any listed kind of spread; without a ±, the mean must be the
-              middle of the interval
+    choices   an undeclared ± may be any listed kind of spread, and one that may be the half-width
+              of a t interval may be that of this one; without a ±, the mean must be the middle of
+              the interval
     """
     for claim in document.file.claims:
         n = claim.runs
-        named = claim.interval is not None and claim.interval.name == "t"
+        named = claim.interval is not None and claim.interval.name == "t" and claim.qualifier == "="
         if named and claim.statistic == "mean" and claim.value and n is not None and n >= 2:
             yield _judge(claim, n)
 
@@ -46,7 +50,8 @@ def draw(rng: np.random.Generator, how: str) -> dict[str, Any]:
     level = float(rng.choice([0.9, 0.95, 0.99]))
     sd, mean = float(np.std(x, ddof=1)), float(np.mean(x))
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
-    kind = str(rng.choice(["sample_sd", "population_sd", "standard_error"]))
+    kind = str(rng.choice(["sample_sd", "population_sd", "standard_error", "t_half_width"]))
+    there = half if kind == "t_half_width" else spread(kind, n, Box(sd, sd)).low
     return honest(
         {
             "id": "a",
@@ -54,7 +59,7 @@ def draw(rng: np.random.Generator, how: str) -> dict[str, Any]:
             "n": {"seeds": n},
             "value": rounded(mean, places, how),
             "spread": {
-                "value": rounded(spread(kind, n, Box(sd, sd)).low, places, how),
+                "value": rounded(there, places, how),
                 "said_to_be": str(rng.choice(["undeclared", kind])),
             },
             "interval": {
@@ -73,12 +78,14 @@ def _judge(claim: Claim, n: int) -> Finding:
     level = claim.interval.level
     t = float(stats.t.ppf((1 + level) / 2, n - 1)) / np.sqrt(n)
     kinds = readings(claim.spread.said_to_be) if claim.spread else ("",)
+    if "t_half_width" in kinds and level != 0.95:
+        kinds += (OWN,)
     fits = [kind for kind in kinds if any(_fits(claim, n, t, kind, rule) for rule in TRIED)]
     mean = float(claim.value)
     gives = {}
     for kind in kinds if claim.spread else ():
-        sd = float(claim.spread.value) / spread(kind, n, Box(1, 1)).low if claim.spread else 0.0
-        gives[kind] = f"[{mean - t * sd:.6g}, {mean + t * sd:.6g}] if ± is the {KINDS[kind]}"
+        sd = float(claim.spread.value) / _of_one(kind, n, t) if claim.spread else 0.0
+        gives[kind] = f"[{mean - t * sd:.6g}, {mean + t * sd:.6g}] if ± is the {TOLD[kind]}"
     words = f"the {100 * level:g}\N{NO-BREAK SPACE}% t interval of {n} runs is "
     words += "; ".join(gives.values()) or f"centred on its mean {claim.value.text}"
     words += f"; [{claim.interval.low.text}, {claim.interval.high.text}] is printed"
@@ -88,9 +95,14 @@ def _judge(claim: Claim, n: int) -> Finding:
         claim.id,
         Verdict.CONSISTENT,
         words,
-        reading=" or ".join(KINDS[kind] for kind in fits if kind),
+        reading=" or ".join(TOLD[kind] for kind in fits if kind),
         others=tuple(gives[kind] for kind in gives if kind not in fits),
     )
+
+
+def _of_one(kind: str, n: int, t: float) -> float:
+    """The spread that goes with a sample standard deviation of 1."""
+    return t if kind == OWN else spread(kind, n, Box(1.0, 1.0)).low
 
 
 def _fits(claim: Claim, n: int, t: float, kind: str, rule: Rule) -> bool:
@@ -101,7 +113,7 @@ def _fits(claim: Claim, n: int, t: float, kind: str, rule: Rule) -> bool:
     mean = claim.value.box(rule)
     half = Box(0.0, np.inf)
     if claim.spread and kind:
-        unit = spread(kind, n, Box(1.0, 1.0)).low
+        unit = _of_one(kind, n, t)
         box = claim.spread.value.box(rule)
         half = Box(max(box.low, 0.0) / unit * t, box.high / unit * t)
     middle = Box((low.low + high.low) / 2, (low.high + high.high) / 2)

@@ -10,6 +10,7 @@ import numpy as np
 from classay.claims.claim import Claim
 from classay.claims.document import Document
 from classay.claims.finding import Finding, honest
+from classay.claims.forensics._boxes import allowed
 from classay.claims.forensics._runs import KINDS, means, readings, sample_sds, spread
 from classay.claims.printed import TRIED, Box, Rule, rounded
 from classay.claims.verdict import Verdict
@@ -26,7 +27,8 @@ def check(document: Document) -> Iterator[Finding]:
         n = 3, third run m = 3·mean − a − b in [a, b],   s² = (b − a)²/4 + (m − (a + b)/2)²/3
 
     document  a claims file
-    returns   findings; a ± that nothing says what it is may be a sample or population standard
+    returns   findings; where nothing says how many runs there were, one on a mean outside its range
+              alone; a ± that nothing says what it is may be a sample or population standard
               deviation, a standard error or the half-width of a 95 % t interval
     source    the two ends and the mean of three runs determine the third; general n by the least
               and the greatest sum of squares
@@ -37,6 +39,8 @@ def check(document: Document) -> Iterator[Finding]:
         mean = claim.statistic == "mean" and claim.value is not None
         if claim.range and n is not None and n >= 2 and (mean or claim.spread):
             yield _judge(claim, n)
+        elif mean and not any(_inside(claim, rule) for rule in TRIED):
+            yield Finding(claim.id, Verdict.INCONSISTENT, *_outside(claim))
 
 
 def draw(rng: np.random.Generator, how: str) -> dict[str, Any]:
@@ -63,6 +67,22 @@ def draw(rng: np.random.Generator, how: str) -> dict[str, Any]:
         }
         | (mean if rng.integers(4) else {"statistic": "none"})
     )
+
+
+def _inside(claim: Claim, rule: Rule) -> bool:
+    """Whether the mean lies in the range, however many runs there were."""
+    if claim.value is None or claim.range is None or claim.qualifier == "about":
+        return True
+    ends = Box(claim.range.low.box(rule, "low").low, claim.range.high.box(rule, "high").high)
+    return allowed(claim.value.box(rule), claim.qualifier).meets(ends)
+
+
+def _outside(claim: Claim) -> tuple[str, str]:
+    if claim.value is None or claim.range is None:
+        return "", ""
+    ends = f"{claim.range.low.text} to {claim.range.high.text}"
+    words = f"runs from {ends} cannot have the mean {claim.value.text}, which lies outside them"
+    return words, f"a mean of {ends}"
 
 
 def _judge(claim: Claim, n: int) -> Finding:
@@ -106,13 +126,15 @@ def _possible(claim: Claim, n: int, rule: Rule) -> Box | None:
     if claim.range is None:
         return None
     low, high = claim.range.low.box(rule, "low"), claim.range.high.box(rule, "high")
-    if claim.value is None or claim.statistic != "mean":
+    if claim.value is None or claim.statistic != "mean" or claim.qualifier == "about":
         return sample_sds(n, Box(low.low, high.high), low, high)
-    return sample_sds(n, claim.value.box(rule), low, high)
+    return sample_sds(n, allowed(claim.value.box(rule), claim.qualifier), low, high)
 
 
 def _third_run(claim: Claim, n: int) -> str:
     if claim.value is None or claim.range is None or claim.statistic != "mean":
+        return ""
+    if claim.qualifier != "=":
         return ""
     a, m, b = claim.range.low, claim.value, claim.range.high
     third = n * m.value - a.value - b.value

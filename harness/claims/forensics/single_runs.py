@@ -11,6 +11,7 @@ import numpy as np
 from classay.claims.claim import Claim
 from classay.claims.document import Document
 from classay.claims.finding import Finding, honest
+from classay.claims.forensics._boxes import allowed
 from classay.claims.forensics._runs import KINDS, readings, spread
 from classay.claims.printed import TRIED, Box, Printed, Rule, rounded
 from classay.claims.verdict import Verdict
@@ -69,12 +70,14 @@ def judge(claim: Claim) -> Finding:
     whole = False
     for rule in TRIED:
         mean, sd, low, high = _boxes(claim.values, rule)
-        sound = _meets(claim.value if claim.statistic == "mean" else None, mean, rule)
+        sound = claim.statistic != "mean" or _mean_meets(claim, mean, rule)
         if claim.range:
             sound &= low.meets(claim.range.low.box(rule, "low"))
             sound &= high.meets(claim.range.high.box(rule, "high"))
         fitting = {
-            k for k in kinds if claim.spread and _meets(claim.spread.value, spread(k, n, sd), rule)
+            k
+            for k in kinds
+            if claim.spread and claim.spread.value.box(rule).meets(spread(k, n, sd))
         }
         if sound and (fitting or not kinds):
             whole = True
@@ -114,5 +117,7 @@ def _boxes(values: tuple[Printed, ...], rule: Rule) -> tuple[Box, Box, Box, Box]
     )
 
 
-def _meets(printed: Printed | None, box: Box, rule: Rule) -> bool:
-    return printed is None or printed.box(rule).meets(box)
+def _mean_meets(claim: Claim, box: Box, rule: Rule) -> bool:
+    if claim.value is None or claim.qualifier == "about":
+        return True
+    return allowed(claim.value.box(rule), claim.qualifier).meets(box)

@@ -76,3 +76,12 @@ def test_an_undeclared_spread_may_be_a_smaller_one():
 @pytest.mark.parametrize("claim", [{}, {"sign": "positive", "spread": None}])
 def test_without_a_bound_or_a_spread_nothing_is_said(claim):
     assert judge("1.0", "9.0", **claim) is None
+
+
+# 27 of 51 right answers are 52.94 %
+def test_a_scale_of_right_and_wrong_bounds_a_share_in_percent():
+    right = {"minimum": "0", "maximum": "1", "integers": True}
+    share = {"n": 51, "unit": "percent", "scale": right}
+    assert judge("52.94", "50.4", **share).verdict is Verdict.CONSISTENT
+    assert judge("152.94", "50.4", **share).verdict is Verdict.INCONSISTENT
+    assert judge("52.94", "52.4", **share).verdict is Verdict.INCONSISTENT

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from classay.claims import forensics
 from classay.claims.document import parse
 from classay.claims.finding import HOWS, SEVERITY
 from classay.claims.soundness import tally
+from classay.claims.verdict import Verdict
 
 pytestmark = pytest.mark.torchless
 
@@ -22,9 +24,12 @@ GENTLE = {
 }  # what it finds can happen, so nothing it finds is ever inconsistent
 
 
-@pytest.fixture(params=NAMES)
+EVERY = [importlib.import_module(f"classay.claims.forensics.{name}") for name in NAMES]
+
+
+@pytest.fixture(params=EVERY, ids=NAMES)
 def check(request):
-    return importlib.import_module(f"classay.claims.forensics.{request.param}")
+    return request.param
 
 
 def texts(check, count):
@@ -44,6 +49,44 @@ def test_no_honest_text_is_called_inconsistent_and_a_changed_digit_is_sometimes_
     assert found.judged > 0
     name = check.__name__.rpartition(".")[2]
     assert found.found > 0 or not found.mutated or name in GENTLE
+
+
+def wrong(text):
+    """Which checks call a text inconsistent."""
+    document = parse(text, "a text")
+    return [
+        (other.__name__, found)
+        for other in EVERY
+        for found in other.check(document)
+        if found.verdict in (Verdict.INCONSISTENT, Verdict.IMPOSSIBLE)
+    ]
+
+
+def test_no_honest_text_is_called_inconsistent_by_another_check(check):
+    for text in texts(check, 150):
+        assert wrong(text) == [], text
+
+
+def test_a_number_that_is_only_a_bound_or_about_so_much_is_not_taken_for_exact(check):
+    rng = np.random.default_rng(5)
+    for text in texts(check, 150):
+        said = text | {"claims": [loosened(claim, rng) for claim in text["claims"]]}
+        assert wrong(said) == [], said
+
+
+def loosened(claim, rng):
+    """The same claim with a value that is further off, and that says less."""
+    if claim.get("value") is None or claim.get("qualifier", "=") != "=":
+        return claim
+    value = Decimal(claim["value"])
+    away = value.copy_abs() / 8 + 4 * Decimal(1).scaleb(value.as_tuple().exponent)
+    qualifier, moved = {
+        0: ("about", value + away / 2),
+        1: ("<", value + away),
+        2: (">", value - away),
+    }[int(rng.integers(3))]
+    places = Decimal(1).scaleb(value.as_tuple().exponent)
+    return claim | {"qualifier": qualifier, "value": f"{moved.quantize(places):f}"}
 
 
 def test_every_finding_names_a_claim_and_its_arithmetic(check):

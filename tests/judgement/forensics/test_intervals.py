@@ -113,3 +113,26 @@ def test_uncut_intervals_are_those_of_statsmodels_where_nothing_is_cut(k, n, nam
     method = {"wald": "normal"}.get(name, name)
     expected = proportion_confint(k, n, method=method)
     assert interval_name._interval(name, k, n, 0.95)[0] == pytest.approx(expected)
+
+
+# 0 of 400: z² / (400 + z²) = 3.8415 / 403.84 = 0.951 %, and no text has to say that it is percent
+def test_ends_below_one_whose_unit_is_not_printed_may_be_shares_or_percent():
+    assert judge(0, 400, "0.00", "0.95", "wilson", unit=None).verdict is Verdict.CONSISTENT
+    assert judge(0, 400, "0.0000", "0.0095", "wilson", unit=None).verdict is Verdict.CONSISTENT
+    assert judge(0, 400, "0.00", "0.85", "wilson", unit=None).verdict is Verdict.INCONSISTENT
+    assert judge(0, 400, "0.00", "0.95", "wilson", unit="fraction").verdict is Verdict.INCONSISTENT
+
+
+# sd 1, n = 3: t at 99 % is 9.925, and 9.925 / √3 = 5.73
+@pytest.mark.parametrize("said", ["t_half_width", "undeclared"])
+def test_a_spread_may_be_the_half_width_of_the_very_interval(said):
+    claim = {
+        "id": "a",
+        "statistic": "mean",
+        "n": {"seeds": 3},
+        "value": "5.00",
+        "spread": {"value": "5.73", "said_to_be": said},
+        "interval": {"low": "-0.73", "high": "10.73", "name": "t", "level": 0.99},
+    }
+    (finding,) = mean_interval.check(parse(honest(claim), "x"))
+    assert (finding.verdict, finding.reading) == (Verdict.CONSISTENT, "half-width of this interval")

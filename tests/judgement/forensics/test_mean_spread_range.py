@@ -103,3 +103,40 @@ def test_the_standard_deviation_of_real_runs_is_among_the_possible_ones(n):
 def test_the_possible_standard_deviations_are_no_wider_than_they_must_be():
     exact = [Box(x, x) for x in (3.0, 0.0, 6.0)]
     assert _runs.sample_sds(4, *exact) == pytest.approx((np.sqrt(6), np.sqrt(12)))
+
+
+# −10.014 and 12.785: mean 1.3855, sd 22.799 / √2 = 16.12. As printed the sum is 2.7 to 2.9 and the
+# ends from −10.5 to −9.5 and from 12.5 to 13.5, so the gap is at least 22 and the sd at least 15.6,
+# or 14.8 with the ends rounded outward
+def test_two_runs_whose_corners_do_not_come_out_even_in_doubles():
+    finding = judge("1.4", "16.1", "-10", "13", n=2)
+    assert (finding.verdict, finding.reading) == (Verdict.CONSISTENT, "sample sd")
+    assert judge("-0.0042", None, "-0.08", "0.08", n=2).verdict is Verdict.CONSISTENT
+    assert judge("1.4", "14.5", "-10", "13", n=2, said="sample_sd").verdict is Verdict.INCONSISTENT
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_two_honest_runs_are_called_inconsistent(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(1000):
+        places = rng.integers(0, 4, 3)
+        a, b = np.sort(rng.normal(0, 10 ** rng.uniform(-2, 2), 2))
+        runs = ((a + b) / 2, (b - a) / 2**0.5, a, b)
+        texts = (f"{x:.{place}f}" for x, place in zip(runs, places[[0, 1, 2, 2]], strict=True))
+        assert judge(*texts, n=2).verdict is Verdict.CONSISTENT, (a, b, places)
+
+
+def test_a_mean_outside_its_range_is_inconsistent_however_many_runs_there_were():
+    outside = {"id": "a", "statistic": "mean", "value": "4.9", "range": {"low": "6", "high": "7"}}
+    for more in ({}, {"n": {"seeds": 3}}):
+        (finding,) = check(parse(honest(outside | more), "x"))
+        assert finding.verdict is Verdict.INCONSISTENT
+        assert "cannot have the mean 4.9" in finding.arithmetic
+    for said in ({"qualifier": "about"}, {"qualifier": ">"}, {"value": "6.3"}, {"value": "5.5"}):
+        assert [
+            f for f in check(parse(honest(outside | said), "x")) if f.verdict != "consistent"
+        ] == []
+
+
+def test_runs_beyond_what_squares_can_hold_exclude_nothing():
+    assert judge("1", "1e300", "-1e308", "1e308").verdict is Verdict.CONSISTENT

@@ -66,9 +66,9 @@ def test_the_larger_group_stands_for_both():
     # C(6, 3) = 20, C(20, 10) = 184,756
     other = {"id": "b", "n": {"seeds": 10}}
     p = {"value": "0.01", "test": "exact_unpaired", "sides": 2}
-    relation = {"kind": "difference_of", "of": ["b"]}
+    relation = {"kind": "difference_of", "of": ["b", "c"]}
     claim = {"id": "a", "n": {"seeds": 3}, "p": p, "relations": [relation]}
-    [found] = check(parse(honest(claim, other), "a text"))
+    [found] = check(parse(honest(claim, other, {"id": "c"}), "a text"))
     assert found.verdict is Verdict.CONSISTENT
 
 

@@ -216,3 +216,39 @@ def test_scores_are_better_when_they_are_higher():
     score = {"quantity": "accuracy", "unit": "percent"}
     assert figures("3.7", "64.9", "61.2", **score).reading == "difference"
     assert figures("+3.7", "61.2", "64.9", **score).verdict is Verdict.INCONSISTENT
+
+
+@pytest.mark.parametrize("unit", [None, "points"])
+def test_a_fraction_is_not_held_beside_a_number_that_may_be_one_or_percent(unit):
+    x, y = ({"id": i, "value": v, "unit": "fraction"} for i, v in (("x", "0.90"), ("y", "0.80")))
+    target = {"id": "d", "value": "0.10", "unit": unit}
+    target["relations"] = [{"kind": "difference_of", "of": ["x", "y"]}]
+    (finding,) = differences.check(parse(honest(x, y, target), "x"))
+    assert finding.verdict is Verdict.NOT_CHECKABLE
+    mean = {"id": "m", "value": "0.85", "unit": "fraction"}
+    mean["relations"] = [{"kind": "average_of", "of": ["x", "y"]}]
+    (finding,) = averages.check(parse(honest(x | {"unit": unit}, y | {"unit": unit}, mean), "x"))
+    assert finding.verdict is Verdict.NOT_CHECKABLE
+
+
+@pytest.mark.parametrize(("first", "second"), [("<", "="), ("=", ">"), ("about", "=")])
+def test_what_is_only_bounded_has_no_difference_and_no_advantage(first, second):
+    x = {"id": "x", "value": "90.0", "qualifier": first, "quantity": "accuracy"} | PERCENT
+    y = {"id": "y", "value": "10.0", "qualifier": second, "quantity": "accuracy"} | PERCENT
+    for module, kind in ((differences, "difference_of"), (advantage, "advantage_over")):
+        target = {"id": "d", "value": "5.0", "relations": [{"kind": kind, "of": ["x", "y"]}]}
+        (finding,) = module.check(parse(honest(x, y, target | PERCENT), "x"))
+        assert finding.verdict is Verdict.NOT_CHECKABLE
+
+
+def test_more_than_three_points_better_may_be_ten():
+    x, y = (
+        {"id": i, "value": v, "quantity": "accuracy"} | PERCENT
+        for i, v in (("x", "90.0"), ("y", "80.0"))
+    )
+    target = {"id": "d", "value": "3", "qualifier": ">", "unit": "points"}
+    target["relations"] = [{"kind": "advantage_over", "of": ["x", "y"]}]
+    (finding,) = advantage.check(parse(honest(x, y, target), "x"))
+    assert finding.verdict is Verdict.CONSISTENT
+    (finding,) = advantage.check(parse(honest(x, y, target | {"value": "30"}), "x"))
+    assert finding.verdict is Verdict.INCONSISTENT

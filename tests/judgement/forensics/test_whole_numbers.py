@@ -115,3 +115,32 @@ def test_debit_in_percent():
     finding = judge(debit, value="30", unit="percent", n={"items": 10}, scale=scale, spread=spread)
     assert finding.verdict is Verdict.CONSISTENT
     assert "48.3046 for 3 of 10" in finding.arithmetic
+
+
+@pytest.mark.parametrize(("value", "unit"), [("100.0", "percent"), ("1.00", "fraction")])
+def test_debit_where_every_answer_is_right(value, unit):
+    claim = {"value": value, "unit": unit, "n": {"items": 1000}, "scale": {"integers": True}}
+    assert judge(debit, spread={"value": "0.0"}, **claim).verdict is Verdict.CONSISTENT
+    # one wrong of a thousand has √(1000/999 · 0.999 · 0.001) = 3.2 %, and a half-width of 0.2 %
+    assert judge(debit, spread={"value": "50"}, **claim).verdict is Verdict.INCONSISTENT
+
+
+def test_a_billion_answers_are_not_gone_through():
+    claim = {"value": "0.9", "unit": "fraction", "spread": {"value": "0.3"}, "n": {"items": 10**9}}
+    assert judge(debit, scale=BINARY, **claim) is None
+    marks = claim | {"unit": None, "value": "4.0"}
+    assert judge(grimmer, scale=SCALE, **marks).verdict is Verdict.CONSISTENT
+    count = {"successes": 1, "trials": 10**12}
+    finding = judge(grim, value="90.0", unit="percent", count=count)
+    assert finding.possible.startswith("89")
+
+
+def test_percent_is_percent_however_a_text_writes_it():
+    for unit in ("%", "Percent", "per cent", "percent"):
+        # 5 of 7 is 71.43 %
+        assert judge(
+            grim, value="71.43", unit=unit, count={"successes": 5, "trials": 7}
+        ).verdict is (Verdict.CONSISTENT)
+        assert judge(
+            grim, value="71.5", unit=unit, count={"successes": 5, "trials": 7}
+        ).verdict is (Verdict.INCONSISTENT)

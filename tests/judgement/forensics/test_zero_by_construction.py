@@ -74,9 +74,9 @@ def test_another_reference_is_not_checkable():
 def test_nothing_is_said_where_trained_weights_are_shared_or_changes_compared():
     assert judged(trains=("adapter", "backbone"), shares=("backbone",), value="1.95") == []
     assert judged(value="1", unit="factor") == []
-    relations = [{"kind": "difference_of", "of": ["a2"]}]
+    relations = [{"kind": "difference_of", "of": ["a2", "a3"]}]
     claims = {"id": "a", "quantity": "drift", "value": "3", "arm": "arm", "relations": relations}
-    text = honest(claims, {"id": "a2"}, arms=[{"id": "arm", "method": "m"}])
+    text = honest(claims, {"id": "a2"}, {"id": "a3"}, arms=[{"id": "arm", "method": "m"}])
     assert list(check(parse(text, "a text"))) == []
 
 
