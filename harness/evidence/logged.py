@@ -93,12 +93,13 @@ def _stated(
 ) -> Comparison:
     if not stated.needs:
         pool = of_matrix(logged, computed, gain.known)
-        return compare(stated.label, stated.printed, pool, _absent(computed))
+        return compare(Quoted(stated.label, stated.printed), pool, _absent(computed))
     if gain.known is False and family(stated.label) == RETENTION:
         return Comparison(
             stated.label, stated.printed.text, Verdict.NOT_TESTED, gain.words, (), None
         )
-    return compare(stated.label, stated.printed, (), [(stated.label, "", stated.needs)])
+    why = (stated.label, "", stated.needs)
+    return compare(Quoted(stated.label, stated.printed), (), [why])
 
 
 def _retention(
@@ -171,14 +172,15 @@ def _quoted(q: Quoted, found: Sequence[Recomputed], groups: Sequence[Group]) -> 
     single = [c for m in found for c in of_matrix(m.logged, m.conventions, m.learned.known)]
     means = [c for group in groups for c in of_means(group)]
     if q.spread is None:
-        return [compare(q.label, q.value, single + means, absent)]
-    value = compare(q.label, q.value, means or single, absent)
+        return [compare(q, single + means, absent)]
+    value = compare(q, means or single, absent)
     about = {match.metric for match in value.matches}
     if value.nearest and not about:
         about = {value.nearest.metric}
     spreads = [c for group in groups for c in of_spreads(group, about)]
     why = ("±", "", "a spread needs several runs of one experiment in one file")
-    return [value, compare("±", q.spread, spreads, [] if spreads else [why])]
+    spread = Quoted("±", q.spread, percent=q.percent)
+    return [value, compare(spread, spreads, [] if spreads else [why])]
 
 
 def _absent(computed: Sequence[Convention]) -> list[tuple[str, str, str]]:

@@ -29,11 +29,22 @@ def read(files: Sequence[tuple[Source, Any]], tasks: Sequence[str] = ()) -> list
              where the first is before training; one alone is the row at the end
     tasks    the columns in the order of training; empty: all of the first file, as it has them
     returns  Logged, one a metric; scores in the unit of lm-eval, which is a fraction for accuracies
-    raises   ConfigError   a task that is not there, no metric in common, or another number of files
+    raises   ConfigError   a task that is not there or there twice, groups that are none, no metric
+             in common, or another number of files
     """
     places = ", ".join(str(source.path) for source, _ in files)
     results = [said["results"] for _, said in files]
-    chosen = list(tasks) or _top(files[0][1])
+    if twice := next((task for task in tasks if tasks.count(task) > 1), None):
+        raise ConfigError(
+            f"--tasks names {twice[:60]!r} twice.\n"
+            f"  Each column must be a task of its own. Name each once."
+        )
+    chosen = list(tasks) or _top(*files[0])
+    if not chosen:
+        raise ConfigError(
+            f"{files[0][0].path} holds results of no task.\n"
+            f"  At least one task with a score is needed. Give a file of an evaluation that ended."
+        )
     for task in chosen:
         if not isinstance(results[0].get(task), dict):
             known = ", ".join(map(str, results[0]))
@@ -85,15 +96,19 @@ def read(files: Sequence[tuple[Source, Any]], tasks: Sequence[str] = ()) -> list
     return logged
 
 
-def _top(said: Any) -> list[str]:
+def _top(source: Source, said: Any) -> list[str]:
     """The tasks that are not part of a group."""
-    groups = said.get("group_subtasks")
-    within = {
-        task
-        for parts in (groups.values() if isinstance(groups, dict) else ())
-        for task in (parts if isinstance(parts, list) else ())
-    }
-    return [task for task in said["results"] if task not in within]
+    groups = said.get("group_subtasks", {})
+    lists = isinstance(groups, dict) and all(isinstance(parts, list) for parts in groups.values())
+    within = [task for parts in groups.values() for task in parts] if lists else []
+    if not lists or not all(isinstance(task, str) for task in within):
+        raise ConfigError(
+            f'{source.path} has "group_subtasks" that are no lists of the names of tasks.\n'
+            f"  Such lists by group are what lm-eval writes. Give the file as it wrote it, or name "
+            f"the columns with --tasks."
+        )
+    parts = set(within)
+    return [task for task in said["results"] if task not in parts]
 
 
 def _is_score(key: str, result: Any) -> bool:

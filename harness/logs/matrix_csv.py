@@ -7,18 +7,21 @@ import io
 import re
 from decimal import Decimal
 
+from classay.claims.printed import MINUS
 from classay.errors import ConfigError
 from classay.logs.logged import Kind, Logged
 from classay.logs.rows import MOST, NEEDED, matrix, shape_notes, step
 from classay.logs.source import Source
 
+BETWEEN = {";": "a semicolon", "\t": "a tab", " ": "a space"}  # where a comma is needed
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+FIRST = re.compile(rb"[\s\d,;.eE+\xe2\x88\x92-]+")  # a first line of numbers; U+2212 as UTF-8
 
 
 def sniff(source: Source) -> bool:
     """Whether a file may be one: it is called .csv, or its first line has numbers and commas."""
     line = source.data.lstrip(b"\xef\xbb\xbf").partition(b"\n")[0]
-    return source.path.suffix == ".csv" or bool(re.fullmatch(rb"[\s\d,.eE+-]+", line))
+    return source.path.suffix == ".csv" or bool(FIRST.fullmatch(line))
 
 
 def read(source: Source, kind: Kind) -> list[Logged]:
@@ -71,10 +74,26 @@ def read(source: Source, kind: Kind) -> list[Logged]:
 def _cell(source: Source, row: int, text: str) -> Decimal | None:
     if not text:
         return None
-    if not NUMBER.fullmatch(text):
+    plain = text.translate(MINUS)  # copied from a paper, a minus is typographic
+    if not NUMBER.fullmatch(plain):
+        if mark := _instead(plain):
+            raise ConfigError(
+                f"{source.path}, row {row}, holds {text[:40]!r}: {mark}.\n"
+                f"  A comma between cells and a point within a number are needed. Save it as CSV "
+                f"in that form."
+            )
         raise ConfigError(
             f"{source.path}, row {row}, holds {text[:40]!r}, which is no number.\n"
             f"  A matrix has numbers only, no header and no names, and an empty cell where nothing "
             f"was evaluated. Take out what is neither."
         )
-    return Decimal(text)
+    return Decimal(plain)
+
+
+def _instead(text: str) -> str:
+    """What stands where a comma between cells or a point within a number is needed, if anything."""
+    for mark, name in BETWEEN.items():
+        cells = [cell.strip().replace(",", ".") for cell in text.split(mark)]
+        if len(cells) > 1 and all(NUMBER.fullmatch(cell) for cell in cells if cell):
+            return f"{name} between its cells"
+    return "a comma as its decimal point" if NUMBER.fullmatch(text.replace(",", ".")) else ""

@@ -35,7 +35,8 @@ def read(source: Source, said: Any, kind: Kind) -> list[Logged]:
         {"first": {"R": …}, "second": {"R": …}}
 
     said     the document: row i after stage i, with T cells or with only the i learned by then;
-             null = not evaluated; T + 1 rows: the first is before training
+             null = not evaluated; T + 1 rows: the first is before training, [] if nothing was
+             evaluated there
     kind     what the cells are where "loss" does not say it
     returns  one Logged a matrix; what is not in the example is not read
     raises   ConfigError   no matrix, or one that cannot be used
@@ -72,6 +73,11 @@ def _entry(source: Source, name: str, entry: Mapping[str, Any], kind: Kind) -> L
         raise ConfigError(
             f'{where} has {domains} columns and its "tasks" do not name each of them.\n'
             f'  Give one text a column, or leave "tasks" out.'
+        )
+    if twice := next((task for task in tasks if tasks.count(task) > 1), None):
+        raise ConfigError(
+            f'{where} has {twice[:60]!r} twice in its "tasks".\n'
+            f'  Each column must be a task of its own. Name each once, or leave "tasks" out.'
         )
     sizes = entry.get("sizes", [])
     if not (isinstance(sizes, list) and len(sizes) in (0, domains)) or not all(

@@ -21,7 +21,8 @@ def matrix(where: str, rows: Sequence[Sequence[Cell]]) -> NDArray[np.float64]:
     """The matrix that rows of cells say.
 
     where    the file, and the matrix within it, for messages
-    rows     T or T + 1 rows; each has T cells, or row i has only the i tasks learned by then
+    rows     T or T + 1 rows; each has T cells, or row i has only the i tasks learned by then,
+             which before training are none
     returns  (T + 1, T) float64   row 0 is nan where there were T rows; nan where a cell is None
     raises   ConfigError   another shape, a cell that is not finite, nothing evaluated, or too large
     """
@@ -39,13 +40,13 @@ def matrix(where: str, rows: Sequence[Sequence[Cell]]) -> NDArray[np.float64]:
     first = len(rows) == width  # without the row before training, row i is after stage i + 1
     values = np.full((width + 1, width), np.nan)
     for i, row in enumerate(rows, start=int(first)):
-        if len(row) not in (width, i or width):
+        if len(row) not in (width, i):  # before training, no task was learned
             raise ConfigError(
                 f"{where}, row {i + 1 - int(first)}, has {len(row)} cells and the longest row has "
                 f"{width}.\n  {NEEDED}. Leave a cell empty where nothing was evaluated."
             )
         values[i, : len(row)] = [np.nan if cell is None else float(Decimal(cell)) for cell in row]
-        given = np.array([cell is not None for cell in row])
+        given = np.array([cell is not None for cell in row], dtype=bool)
         if not np.all(np.abs(values[i, : len(row)][given]) <= LARGEST):
             raise ConfigError(
                 f"{where}, row {i + 1 - int(first)}, holds a number that is not finite, or beyond "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from decimal import Decimal
+import math
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -71,9 +72,21 @@ def read(path: Path) -> Source:
 def document(source: Source) -> Any:
     """The JSON in a file; numbers with a point are Decimals, which keep their printed digits.
 
-    raises  ConfigError   not JSON, nested too deeply, a key twice, or NaN or Infinity as a number
+    raises  ConfigError   not JSON, nested too deeply, a key twice, NaN or Infinity as a number, or
+            one that no double holds
     """
     where = str(source.path)
+
+    def number(text: str) -> Decimal | int:
+        try:
+            if math.isfinite(float(text)):
+                return int(text) if text.lstrip("-").isdigit() else Decimal(text)
+        except InvalidOperation:
+            pass  # a Decimal reaches further than a double; its exponent has 18 digits at most
+        raise ConfigError(
+            f"{where} holds the number {text[:40]}, which is beyond what a double can hold.\n"
+            f"  A number below 1e308 is needed. Look at its exponent and its digits again."
+        )
 
     def refuse(constant: str) -> NoReturn:
         raise ConfigError(
@@ -94,7 +107,11 @@ def document(source: Source) -> Any:
 
     try:
         return json.loads(
-            source.text, parse_float=Decimal, parse_constant=refuse, object_pairs_hook=once
+            source.text,
+            parse_float=number,
+            parse_int=number,
+            parse_constant=refuse,
+            object_pairs_hook=once,
         )
     except RecursionError:
         raise ConfigError(

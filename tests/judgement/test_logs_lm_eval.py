@@ -126,6 +126,11 @@ def test_the_parts_of_a_group_are_not_columns_beside_it(stages):
             "have no metric for which more is better",
         ),
         ([results({"river": {"loss,none": 0.5}})], (), "given as a CSV, with --loss"),
+        ([acc(0.1, 0.2)] * 2, ["oven", "oven"], "--tasks names 'oven' twice.*Name each once"),
+        ([{"results": {}, "n-shot": {}}], (), "holds results of no task.*At least one task"),
+        ([acc(0.1, 0.2) | {"group_subtasks": {"g": [["x"]]}}], (), '"group_subtasks" that are no'),
+        ([acc(0.1, 0.2) | {"group_subtasks": {"g": "x"}}], (), "--tasks"),
+        ([acc(0.1, 0.2) | {"group_subtasks": []}], (), '"group_subtasks" that are no lists'),
     ],
 )
 def test_what_makes_no_matrix_is_refused(stages, said, tasks, words):

@@ -48,6 +48,12 @@ def test_a_csv_is_of_losses_where_that_is_said(write):
     assert write("r.csv", "2.5\n", kind="loss")[0].kind == "loss"
 
 
+def test_a_typographic_minus_is_one(write):
+    for name in ("r.csv", "r"):  # by its name, and by its first line
+        (logged,) = write(name, "−1.5,−2\n80,\n75,90\n")
+        np.testing.assert_array_equal(logged.matrix, [[-1.5, -2], [80, NAN], [75, 90]])
+
+
 def test_a_csv_from_a_spreadsheet_is_read_as_it_is(write):
     (logged,) = write("r.csv", b'\xef\xbb\xbf80,\r\n"75", 90\r\n\r\n')
     np.testing.assert_array_equal(logged.matrix[1:], [[80, NAN], [75, 90]])
@@ -59,6 +65,7 @@ def test_a_csv_from_a_spreadsheet_is_read_as_it_is(write):
         ("[[80], [75, 90]]", [[NAN, NAN], [80, NAN], [75, 90]]),
         ("[[80, null], [75, 90]]", [[NAN, NAN], [80, NAN], [75, 90]]),
         ("[[1, 2], [80], [75, 90]]", [[1, 2], [80, NAN], [75, 90]]),
+        ("[[], [81.0], [75.5, 90.0]]", [[NAN, NAN], [81, NAN], [75.5, 90]]),
         ('{"R": [[80.0]]}', [[NAN], [80]]),
     ],
 )
@@ -133,6 +140,22 @@ WRONG = [
     ("r.csv", "a,b\n1,2\n", "row 1, holds 'a', which is no number.*no header.*Take out"),
     ("r.csv", "nan,\n1,2\n", "row 1, holds 'nan', which is no number.*empty cell"),
     ("r.csv", "inf\n", "row 1, holds 'inf'"),
+    ("r.csv", "−\n", "row 1, holds '−', which is no number"),
+    ("r.csv", "80;\n75;90\n", "row 1, holds '80;': a semicolon between its cells.*A comma between"),
+    ("r", "80;\n75;90\n", "row 1, holds '80;': a semicolon between its cells"),
+    ("r.csv", "81,5;\n75,1;88,0\n", "row 1, holds '5;': a semicolon between its cells"),
+    (
+        "r.tsv",
+        "80\t\n75\t90\n",
+        r"row 2, holds '75\\t90': a tab between.*Save it as CSV",
+    ),
+    ("r.csv", "80 75\n", "row 1, holds '80 75': a space between its cells"),
+    (
+        "r.csv",
+        '"81,5",\n"75,1","88,0"\n',
+        "holds '81,5': a comma as its decimal point",
+    ),
+    ("r.csv", "Task 1,Task 2\n", "row 1, holds 'Task 1', which is no number.*no header"),
     ("r.csv", "80\n75,90\n", "row 2, has 2 cells and row 1 has 1.*keep its comma"),
     ("r.csv", "80,\n75,90\n1,2\n3,4\n", "4 rows, the longest of 2 cells.*T rows of T cells"),
     ("r.csv", ",\n,\n", "no evaluation after any stage"),
@@ -146,9 +169,16 @@ WRONG = [
     ("r.json", "", "is empty"),
     ("r.json", "[[NaN]]", "holds NaN, which is not JSON.*null"),
     ("r.json", "[[-Infinity]]", "holds -Infinity, which is not JSON"),
-    ("r.json", "[[1e999]]", "not finite"),
-    ("r.json", f"[[{'1' * 4000}]]", "not finite"),
-    ("r.json", f"[[{'1' * 9000}]]", "is not JSON"),
+    ("r.json", "[[1e999]]", "the number 1e999, which is beyond what a double.*below 1e308"),
+    ("r.json", "[[1e99999999999999999999]]", "the number 1e99999999999999999999, which is beyond"),
+    (
+        "r.json",
+        "[[1e-99999999999999999999]]",
+        "1e-99999999999999999999, which is beyond",
+    ),
+    ("r.json", f"[[{'1' * 4000}]]", "the number 1{40}, which is beyond"),
+    ("r.json", f"[[{'1' * 9000}]]", "the number 1{40}, which is beyond"),
+    ("r.json", "[[1e300]]", "not finite, or beyond"),
     ("r.json", "[" * 100_000, "nested too deeply"),
     ("r.json", "[[1]", "is not JSON"),
     ("r.json", "[[true]]", "holds 'True' in its matrix"),
@@ -162,6 +192,11 @@ WRONG = [
     ("r.json", '{"a": {"R": [[1]]}, "b": 3}', "the key 'b' without a matrix"),
     ("r.json", '{"R": [[1]], "R": [[2]]}', "the key 'R' twice"),
     ("r.json", '{"R": [[1]], "tasks": ["a", "b"]}', '1 columns and its "tasks" do not name'),
+    (
+        "r.json",
+        '{"R": [[1], [2, 3]], "tasks": ["a", "a"]}',
+        "'a' twice in its \"tasks\".*once",
+    ),
     ("r.json", '{"R": [[1]], "sizes": [0]}', '"sizes" that do not count'),
     ("r.json", '{"R": [[1]], "loss": "no"}', "has \"loss\": 'no'"),
     ("r.json", '{"R": [[1]], "printed": 3}', '"printed" numbers without labels'),

@@ -77,6 +77,10 @@ def test_o_lora_folders_may_lie_in_outputs_and_must_be_complete(tmp_path):
     (tmp_path / "outputs" / "2-b" / "all_results.json").write_text('{"predict_exact_match": "x"}')
     with pytest.raises(ConfigError, match="not what O-LoRA's evaluation writes"):
         read([tmp_path], "score")
+    large = '{"predict_exact_match": 1e99999999999999999999}'
+    (tmp_path / "outputs" / "2-b" / "all_results.json").write_text(large)
+    with pytest.raises(ConfigError, match="the number 1e99999999999999999999, which is beyond"):
+        read([tmp_path], "score")
 
 
 def test_inflora_logs_of_several_runs_and_of_one(raw, published):
@@ -179,6 +183,9 @@ def test_a_peft_run_that_did_not_end_is_refused_or_told(tmp_path, raw):
     said["train_info"]["status"] = "canceled"
     path.write_text(json.dumps(said))
     assert read([path], "score")[0].notes[1] == "The run's own status is 'canceled'."
+    path.write_text(json.dumps(said).replace('"train loss": ', '"train loss": 1e9999999, "x": ', 1))
+    with pytest.raises(ConfigError, match="the number 1e9999999, which is beyond"):
+        read([path], "score")
     del said["train_info"]["metrics"][-1]
     path.write_text(json.dumps(said))
     with pytest.raises(ConfigError, match="lacks 'test accuracy'"):

@@ -305,7 +305,7 @@ def test_learning_is_the_diagonal_above_the_row_before_training(rows, kind, know
         ("backward_transfer=-7.5", "supported", "BWT_Tminus1 = -7.5"),
         ("BWT_Tminus1=-7.5", "supported", "BWT_Tminus1 = -7.5"),
         ("-7.50", "supported", "BWT_Tminus1 = -7.5"),
-        ("BWT=7.5", "supported", "BWT_Tminus1 = -7.5 (with its sign turned around)"),
+        ("forgetting=7.5", "supported", "BWT_Tminus1 = -7.5 (with its sign turned around)"),
         ("forgetting=12", "supported", "F_max_incl_final = 12"),
         ("forgetting=9.5", "supported", "F_max_excl_final = 9.5"),
         ("average accuracy=68.3", "supported", "AP_macro = 68.3333"),
@@ -330,6 +330,112 @@ def test_a_quoted_number_is_compared_with_every_convention(csv, said, text, verd
     assert last["verdict"].startswith(verdict)
     assert words in last["words"]
     assert code == int(verdict == "not supported")
+
+
+# a fall: BWT = 75.1 - 81.5 = -6.4 and forgetting = 6.4; relative to 81.5 it is -7.85 %
+FALL = "81.5,\n75.1,88.0\n"
+# a rise: BWT = 87.9 - 81.5 = 6.4; no maximum was lost, and the first score minus the last is -6.4
+RISE = "81.5,\n87.9,88.0\n"
+TURNED = " (with its sign turned around)"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "text", "conventions"),
+    [
+        (FALL, "BWT=-6.4", ["BWT_Tminus1 = -6.4", f"F_max_incl_final = 6.4{TURNED}"]),
+        (FALL, "BWT=6.4", []),
+        (FALL, "BWT=+6.4", []),
+        (FALL, "BWT_Tminus1=6.4", []),
+        (FALL, "backward_transfer=+6.4", []),
+        (FALL, "forgetting=6.4", [f"BWT_Tminus1 = -6.4{TURNED}", "F_max_incl_final = 6.4"]),
+        (FALL, "forgetting=+6.4", ["F_max_incl_final = 6.4"]),
+        (FALL, "forgetting=-6.4", ["BWT_Tminus1 = -6.4"]),
+        (FALL, "F_max_incl_final=-6.4", []),
+        (FALL, "drift=6.4", [f"BWT_Tminus1 = -6.4{TURNED}", "F_max_incl_final = 6.4"]),
+        (FALL, "drift=-7.85%", ["rel_drift_excl_last = -0.0785276 (in percent)"]),
+        (FALL, "drift=7.85%", []),
+        (FALL, "rel_drift_excl_last=7.85%", []),
+        (FALL, "BWT=7.85%", []),
+        (FALL, "-6.4", ["BWT_Tminus1 = -6.4"]),
+        (FALL, "6.4", ["F_max_incl_final = 6.4"]),
+        (RISE, "BWT=+6.4", ["BWT_Tminus1 = 6.4"]),
+        (RISE, "forgetting=6.4", []),
+        (RISE, "forgetting=-6.4", [f"BWT_Tminus1 = 6.4{TURNED}"]),
+    ],
+)
+def test_a_sign_is_turned_around_only_between_families(csv, said, matrix, text, conventions):
+    answer, code = said(csv(matrix), "--printed", text)
+    (comparison,) = answer["printed"]
+    supported = comparison["verdict"] == "supported"
+    assert (supported, code) == (bool(conventions), int(not conventions))
+    for name in ("BWT_Tminus1", "F_max_incl_final", "rel_drift_excl_last"):
+        told = [words for words in conventions if words.startswith(name)]
+        assert all(words in comparison["words"] for words in told)
+        assert not supported or bool(told) == (name in comparison["words"])
+
+
+# on the first task 2 -> 3, a drift of 50 %; against the base -2/5 and -3/4, in the mean -57.5 %; at
+# the end (3 + 1) / 2 = 2 and before training 4.5; learned 5 - 2 and 4 - 1
+LOSSES = "5,4\n2,3\n3,1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "words"),
+    [
+        ("drift=50%", "supported", "drift_prior_vs_own = 50"),
+        ("drift=-50%", "not supported", "nearest is drift_all_vs_base = -57.5, off by +7.5"),
+        ("BWT=-50%", "supported", f"drift_prior_vs_own = 50{TURNED}"),
+        ("BWT=50%", "not supported", f"drift_all_vs_base = -57.5{TURNED}, off by -7.5"),
+        ("BWT=57.5%", "supported", f"drift_all_vs_base = -57.5{TURNED}"),
+        ("BWT=+57.5%", "not supported", "agrees with no convention"),
+        ("loss=2.0", "supported", "final_loss = 2"),
+        ("final=2.0", "supported", "final_loss = 2"),
+        ("loss=2.0%", "not supported", "agrees with no convention"),
+        ("loss=50", "not supported", "which is not final_loss"),
+        ("loss gain=3.0", "supported", "learning_gain = 3"),
+        ("loss rise=-2.5", "supported", "loss_rise_vs_base = -2.5"),
+    ],
+)
+def test_a_number_quoted_of_losses(csv, said, text, verdict, words):
+    answer, _ = said(csv(LOSSES), "--loss", "--printed", text)
+    assert answer["printed"][0]["verdict"].startswith(verdict)
+    assert words in answer["printed"][0]["words"]
+
+
+def test_a_loss_is_not_computable_from_scores(csv, said):
+    answer, code = said(csv("81.55\n"), "--printed", "loss=81.55", "--printed", "eval_loss=81.55")
+    for comparison in answer["printed"]:
+        assert comparison["verdict"] == "not computable"
+        assert comparison["words"] == "it reads losses, and this is a matrix of scores"
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "text", "verdict", "words"),
+    [
+        ("81.55", "81.55%", "supported", "AP_macro = 81.55"),
+        ("81.55", "0.8155", "supported", "AP_macro = 81.55 (as a fraction)"),
+        ("81.55", "0.8155%", "not supported", "= 81.55, off by -80.7345"),
+        ("0.8155", "81.55%", "supported", "AP_macro = 0.8155 (in percent)"),
+        ("0.8155", "81.55 %", "supported", "AP_macro = 0.8155 (in percent)"),
+        ("0.8155", "0.8155", "supported", "AP_macro = 0.8155"),
+        ("0.8155", "0.8155%", "not supported", "0.8155 (in percent), off by -80.7345"),
+    ],
+)
+def test_behind_a_percent_sign_nothing_is_a_fraction(csv, said, cell, text, verdict, words):
+    answer, _ = said(csv(f"{cell}\n"), "--printed", f"ACC={text}")
+    assert answer["printed"][0]["verdict"].startswith(verdict)
+    assert words in answer["printed"][0]["words"]
+    assert answer["printed"][0]["printed"] == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(("text", "holds"), [("81.0±1.0%", True), ("81.0%±0.010", False)])
+def test_a_percent_sign_is_of_the_spread_as_well(text, holds):
+    # 0.80 and 0.82: their mean is 0.81 and the standard deviation over both 0.01, which is 1 %
+    runs = [logged([[np.nan], [0.80]]), logged([[np.nan], [0.82]])]
+    runs = [run._replace(name=f"x#{k}") for k, run in enumerate(runs)]
+    _, spread = recompute(runs, [quoted.read(f"accuracy={text}")]).printed
+    assert (spread.verdict is Verdict.SUPPORTED) == holds
 
 
 @pytest.mark.parametrize(
@@ -498,6 +604,7 @@ def test_runs_are_shown_together(oracles, command):
         ("many", "'many' is not a printed number"),
         ("F=nan", "'nan' is not a printed number"),
         ("1±2±3", "more than one ±"),
+        ("F=8%1", "'8%1' is not a printed number"),
         ("", "is not a printed number"),
     ],
 )
@@ -514,6 +621,7 @@ def test_a_quote_is_a_label_a_value_and_a_spread(sign):
     found = quoted.read(f"last = AP=86.51{sign}0.73")
     assert (found.label, found.value.text) == ("last = AP", "86.51")
     assert (found.spread.text, str(found)) == ("0.73", "last = AP = 86.51 ± 0.73")
+    assert str(quoted.read(f"AP=86.51%{sign}0.73")) == "AP = 86.51% ± 0.73"
 
 
 # what the kernel says of a child counts the memory of the process that it was forked from
