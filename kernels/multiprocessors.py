@@ -1,4 +1,4 @@
-"""How many multiprocessors a launch can fill, for programs that take several turns."""
+"""How many multiprocessors a launch can fill: of programs that take turns, or registers."""
 
 from __future__ import annotations
 

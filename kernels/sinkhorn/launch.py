@@ -89,7 +89,7 @@ def last(n: int) -> tuple[bool, int]:
 class _Launch(NamedTuple):
     table: Tensor  # of every program: first number, n, matrices, first matrix, first of its scratch
     scratch: int  # numbers of all programs
-    full: int  # which padded sizes occur, of matrices that fill them
+    full: int  # the sum of the padded sizes that occur, of matrices that fill them
     part: int  # and of matrices that do not
     registers: int  # the most of a thread
 
@@ -101,9 +101,10 @@ def _tabled(
     iterations: int | None,
     device: torch.device,
 ) -> _Launch:
-    """Which program has which matrices.
+    """Which program has which matrices, and with how many registers.
 
     iterations  that are walked back; None on the way forward
+    returns     a launch; on the way back about as many programs as run at once
     raises      ValueError   the sizes are not in the order of ``last``
     """
     if list(sizes) != sorted(sizes, key=last):
@@ -117,18 +118,20 @@ def _tabled(
     part = sum({size for _, n, size in kinds if n != size})
     back = iterations is not None
     tiles = sum(-(-count // max(1, program.held(size, back))) for count, _, size in kinds)
-    crowded = tiles > program.at_once(program.ALL) * multiprocessors(device)
+    crowded = tiles > _slots(program.ALL, device)
     registers = program.registers(full, part, back, crowded)
+    # on the way back a program takes one tile after the other, so that all programs run at once and
+    # their scratch stays in L2
+    turns = -(-tiles // _slots(registers, device)) if back else 1
     table, number, matrix, scratch = [], 0, 0, 0
     for count, n, size in kinds:
-        tile, turns, vectors = program.held(size, back), 1, 0
+        tile, vectors = program.held(size, back), 0
         if iterations is not None:
             vectors = iterations if tile else 4 * iterations + 1
-            # one tile after the other, so that scratch stays in L2
-            turns = -(-count // tile // _slots(registers, device)) if tile else 1
-        tile = max(1, tile)
-        for first in range(0, count, tile * turns):
-            held = min(tile * turns, count - first)
+        most = tile * turns or 1  # of a program
+        tile = tile or 1
+        for first in range(0, count, most):
+            held = min(most, count - first)
             table.append([number + first * n * n, n, held, matrix + first, scratch])
             scratch += -(-min(held, tile) * n * vectors // 4) * 4  # and the next is aligned
         number, matrix = number + count * n * n, matrix + count
@@ -137,9 +140,8 @@ def _tabled(
 
 
 def _slots(registers: int, device: torch.device) -> int:
-    """Programs that a GPU runs at once; of those that are given all registers, most need half."""
-    each = program.at_once(registers)
-    return multiprocessors(device) * (2 * each if registers == program.ALL else each)
+    """Programs that a GPU has the registers for at once."""
+    return multiprocessors(device) * program.at_once(registers)
 
 
 def _aligned(flat: Tensor) -> Tensor:

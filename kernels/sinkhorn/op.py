@@ -41,7 +41,8 @@ def sinkhorn_fused_many(
     logits       (..., n_i, n_i) each, of one number format and on one device
     temperature  a number, or a tensor that broadcasts against the (...) of each
     choices      one launch each way, whatever the sizes: a table tells every program which are its
-                 own. Which padded sizes occur is compiled in, so that a new set of them compiles
+                 own. Which padded sizes occur is compiled in, so that a new set of them compiles;
+                 so does the first launch of more than a GPU runs at once, of some of them
     """
     from classay.kernels.sinkhorn.launch import last
 

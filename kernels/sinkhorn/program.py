@@ -15,15 +15,26 @@ from classay.kernels.compilation import Configuration
 from classay.kernels.sinkhorn import low_rank, resident, streaming
 
 WARPS = 4
-ALL = 255  # registers of a thread; left alone, the assembler may spill a few below that
+REGISTERS_OF_AN_SM = 65_536
+# registers of a thread. Without a bound the assembler takes fewer at times, and spills the rest
+ALL = 255
 # from 3.8 on, Triton adds up the numbers of a thread in a tree, of which more are kept at a time
 _TREES = tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 8)
 _FORWARD = ALL if _TREES else 168
-# registers of a thread, forward and back, that are enough where all matrices fill a tile of one
-# size, and let one more program on an SM
-REGISTERS = {4: (64, 128), 8: (128, 168)} | dict.fromkeys((16, 32, 64), (_FORWARD, 168))
+# by the sizes that fill a tile and that do not: registers of a thread, forward and back, which are
+# enough and with which as many programs as can be are on an SM. Other launches get all
+REGISTERS = {
+    (2, 0): (64, 80),
+    (4, 0): (64, 128),
+    (8, 0): (128, 168),
+    (16, 0): (_FORWARD, 168),
+    (32, 0): (_FORWARD, 168),
+    (64, 0): (_FORWARD, 168),
+    (0, 4): (80, 112),
+}
 # matrices in a tile by their padded size, on the way forward, and on the way back or in the log
-# domain. As many as spill no register, and 0 where that is less than one: see ``_backward``
+# domain: from 9 rows on as many as spill no register, which is 128 and 32 numbers a thread, and 0
+# where that is less than one matrix: see ``_backward``
 HELD = {
     2: (128, 128),
     4: (128, 128),
@@ -43,19 +54,18 @@ def held(size, backward):
 
 
 def registers(full: int, part: int, backward: bool, crowded: bool) -> int:
-    """The most registers of a thread of a program that holds these sizes.
+    """The most registers of a thread.
 
-    crowded  whether there are more tiles than run at once with all registers; where they all do,
-             a program with fewer only takes longer
+    full, part  as of the kernels
+    crowded     whether there are more tiles than would run at once if each took ``ALL``: with all
+                registers a program has less to wait for, and with fewer more of them run at once
     """
-    if part or full not in REGISTERS or not crowded:
-        return ALL
-    return REGISTERS[full][backward]
+    return REGISTERS.get((full, part), (ALL, ALL))[backward] if crowded else ALL
 
 
 def at_once(registers: int) -> int:
-    """Programs that an SM runs at once; where they have all registers, the fewest."""
-    return 65_536 // (32 * WARPS * -(-registers // 8) * 8)
+    """Programs that an SM has the registers for, which are given to a thread by eights."""
+    return REGISTERS_OF_AN_SM // (32 * WARPS * -(-registers // 8) * 8)
 
 
 @triton.jit
@@ -189,16 +199,17 @@ def shipped(way: str, logits: str, full: int, part: int, crowded: bool = False) 
 
 
 # every size alone, and together those whose tiles leave the fewest registers
+_TOGETHER = [(16 + 32 + 64, 16 + 32 + 64), (64 + 128, 64 + 128)]
 SHIPPED = [
     shipped(way, logits, full, part)
-    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD] + [(64 + 128, 64 + 128)]
+    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD] + _TOGETHER
     for logits in ("fp32", "bf16")
     for way in ("forward", "backward")
 ]
 # launches of so many matrices that a program has fewer registers
 CROWDED = [
-    shipped(way, logits, full, 0, crowded=True)
-    for full, few in REGISTERS.items()
+    shipped(way, logits, full, part, crowded=True)
+    for (full, part), few in REGISTERS.items()
     for logits in ("fp32", "bf16")
     for way, least in zip(("forward", "backward"), few, strict=True)
     if least < ALL

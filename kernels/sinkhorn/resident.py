@@ -119,6 +119,7 @@ def forward(
         else:
             LESS: tl.constexpr = 8 if N > 8 else N
             NARROW: tl.constexpr = 4 if N > 4 else N
+            tl.static_assert(P % FEW == 0)
             for part in range(P // FEW):
                 at = part * FEW
                 few = loaded(logits, at, n, count, N, LESS, NARROW, E, FEW, PADDED)
@@ -189,7 +190,7 @@ def _reversed_wide(
     P: tl.constexpr,
 ):  # fmt: skip
     u, last = _kept(a, history, n, there, ITERATIONS, N, R, C, E, P, True)
-    d = d * scaled(a, u, last, True)
+    d = times(d, scaled(a, u, last, True))
     v = gathered(last, N, R, C, E, P)
     for back in range(ITERATIONS):
         before = tl.load(history + (ITERATIONS - 1 - back) * n, mask=there, other=0.0)

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _patched_once_a_launch() -> Iterator[None]:
     """Triton's interpreter patches its language anew whenever one kernel calls another.
 
-    That is a third of its time, and changes nothing where the modules of both are the same.
+    That takes much of its time, and changes nothing where the modules of both are the same.
     """
-    interpreter = pytest.importorskip("triton.runtime.interpreter")
-    language = pytest.importorskip("triton.language")
+    if os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None:
+        yield
+        return
+    from triton import language
+    from triton.runtime import interpreter
+
     patched, launched = interpreter._patch_lang, interpreter.GridExecutor.__call__
     known: dict[frozenset[int], Any] = {}
 
     def once(kernel: Any) -> Any:
-        modules = kernel.__globals__.values()
-        of = frozenset(id(one) for one in modules if one is language or one is language.core)
-        if of not in known:
-            known[of] = patched(kernel)
-        return known[of]
+        named = kernel.__globals__.values()
+        modules = frozenset(id(one) for one in named if one is language or one is language.core)
+        if modules not in known:
+            known[modules] = patched(kernel)
+        return known[modules]
 
     def launch(*arguments: Any, **keywords: Any) -> None:
         known.clear()
-        launched(*arguments, **keywords)
+        try:
+            launched(*arguments, **keywords)
+        finally:
+            known.clear()
 
     with (
         patch.object(interpreter, "_patch_lang", once),

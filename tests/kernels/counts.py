@@ -1,9 +1,9 @@
-"""What Sinkhorn's kernels compute with where programs wait for others, and with all registers.
+"""How many instructions of Sinkhorn's kernels compute, with few registers and with all.
 
-    python -P tests/kernels/arithmetic.py
+    python -P tests/kernels/counts.py
 
-prints one JSON object a line: the kernel, its constants, its registers, and how many instructions
-of each kind make a number in it, with those registers and with all.
+prints one JSON object a line, of launches of float32: the kernel, its constants, its registers, and
+how many instructions of each kind make a number in it, with those registers and with all.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from .reductions import apart
 pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-REGISTERS = 65_536  # of an SM
+from classay.kernels.sinkhorn.program import REGISTERS_OF_AN_SM
+
 SHARED = 227 * 1024  # bytes that one program may have
 PARTS = 4  # of what a file ships, each compiled by a test of its own, as other cores have time too
 HERE = Path(__file__).parent
@@ -46,7 +47,7 @@ def fits(module, name, first, step, cache):
     assert [one for one in found if one["apart"]] == []
     # one program an SM, on which mix_tiles relies when it reads h again
     tiles = [one for one in found if one["kernel"].endswith(".mix_tiles")]
-    assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS for one in tiles)
+    assert all(2 * one["registers"] * 32 * one["warps"] > REGISTERS_OF_AN_SM for one in tiles)
 
 
 @pytest.mark.slow
@@ -58,14 +59,16 @@ def test_every_kernel_fits_on_hopper_spills_no_register_and_adds_up_neighbours(
     fits(module, "SHIPPED", first, PARTS, tmp_path)
 
 
-# ptxas chooses which products it rounds before they are summed, and must choose alike: a matrix has
-# the same bits alone and among so many that programs wait for others
+# a matrix has the same bits alone and among so many that programs have fewer registers. That as
+# many instructions of each kind compute is what is seen of it here; a GPU compares the bits
 @pytest.mark.slow
-def test_with_few_registers_none_spills_and_the_arithmetic_is_the_same(tmp_path):
+def test_with_few_registers_none_spills_and_as_much_is_computed(tmp_path):
     fits("classay.kernels.sinkhorn.program", "CROWDED", 0, 1, tmp_path)
-    found = compiled("arithmetic.py", tmp_path)
+    found = compiled("counts.py", tmp_path)
+    back = [one["constexprs"] for one in found if one["kernel"] == "backward"]
+    assert [one["FULL"] for one in back] == [2, 4, 8, 16, 32, 64, 0]
     assert {one["kernel"] for one in found} == {"forward", "backward"}
-    assert all(one["registers"] < 255 and one["few"]["FFMA"] > 100 for one in found)
+    assert all(sum(one["all"].values()) > 500 for one in found)
     assert [one for one in found if one["few"] != one["all"]] == []
 
 

@@ -1,5 +1,7 @@
 """sinkhorn's kernels give a matrix the same bits whenever, and whatever is computed beside it."""
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -30,11 +32,16 @@ def test_a_matrix_has_the_same_bits_alone_and_in_a_batch(n, iterations, count):
     alike(n, iterations, count)
 
 
-@pytest.mark.parametrize("n", program.REGISTERS)
+# without a GPU there are no registers to be had, and only the turns of the way back are seen
+@pytest.mark.parametrize("n", [full or part - 1 for full, part in program.REGISTERS])
 def test_a_matrix_has_the_same_bits_alone_and_where_programs_wait(n):
-    # with all registers, twice as many tiles would run at once
+    # twice as many tiles as run at once with all registers
     at_once = program.at_once(program.ALL) * multiprocessors(torch.device(DEVICE))
-    alike(n, 2, 2 * at_once * program.held(n, False) + 2)
+    count = 2 * at_once * program.held(launch.padded(n), False)
+    for back in (None, 2):
+        few = launch._tabled((count,), (n,), back, torch.device(DEVICE))
+        assert few.registers == program.registers(few.full, few.part, back is not None, True)
+    alike(n, 2, count)
 
 
 def alike(n, iterations, count):
@@ -109,6 +116,7 @@ def test_programs_of_the_way_back_run_all_at_once_and_have_every_matrix_once(
     table, scratch, *_ = launch._tabled.__wrapped__((count,), (8,), 2, torch.device("cpu"))
     number, n, held, matrix, own = table.T
     assert len(table) <= slots
+    assert held.max() <= 64 * math.ceil(math.ceil(count / 64) / slots)
     assert held.sum() == count
     assert torch.equal(matrix, held.cumsum(0) - held)
     assert torch.equal(number, 64 * matrix)
@@ -122,6 +130,7 @@ def test_a_program_has_fewer_registers_only_where_others_wait(monkeypatch):
     # 65,536 registers an SM: 2 programs of 128 threads with 255, which take 256, and 3 with 168
     assert list(map(program.at_once, (255, 168, 128, 64))) == [2, 3, 4, 8]
     monkeypatch.setattr(launch, "multiprocessors", lambda device: 132)
+    assert [launch._slots(each, None) for each in (255, 168, 128)] == [264, 396, 528]
 
     def registers(count, n, more=()):
         tabled = launch._tabled.__wrapped__
@@ -131,6 +140,7 @@ def test_a_program_has_fewer_registers_only_where_others_wait(monkeypatch):
     all_run = 2 * 132 * 64  # matrices of 8 rows, 64 in a tile on the way back
     assert registers(all_run, 8) == [255, 255]
     assert registers(all_run + 1, 8) == [255, 168]
+    assert registers(2 * all_run, 8) == [255, 168]
     assert registers(2 * all_run + 1, 8) == [128, 168]
     assert registers(2 * all_run + 1, 7) == [255, 255]
     assert registers(2 * all_run + 1, 8, [(1, 4)]) == [255, 255]

@@ -91,7 +91,7 @@ def test_small_matrices(n, iterations):
     ("iterations", "laws"),
     [(1, LAWS), (5, (*MILD, *SPREAD)), (20, (MILD[0], SPREAD[1])), (50, (MILD[1], SPREAD[0]))],
 )
-@pytest.mark.parametrize("n", [33, 64])
+@pytest.mark.parametrize("n", [24, 33, 64])
 def test_matrices_that_fill_a_program(n, iterations, laws):
     agrees(of_laws(n, laws), iterations)
 
@@ -113,7 +113,7 @@ def test_matrices_a_tile_at_a_time(n, iterations, laws):
 # all of it takes an interpreter too long for every change: make grid
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("iterations", [1, 5, 20, 50])
-@pytest.mark.parametrize("n", [2, 3, 4, 7, 8, 16, 33, 64, 128, 200, 256])
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 8, 16, 24, 33, 64, 128, 200, 256])
 def test_every_size_every_law_and_every_number_of_iterations(n, iterations):
     agrees(of_laws(n), iterations)
 
