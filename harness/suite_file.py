@@ -11,6 +11,11 @@ from pydantic import ValidationError
 
 from classay.errors import ConfigError
 from classay.suite import Suite
+from classay.yaml_once import Once
+
+
+class _Loader(Once, yaml.SafeLoader):
+    """What a suite is read by."""
 
 
 def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
@@ -29,7 +34,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
             f"`classay list suites` shows those that come with classay."
         ) from error
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}\n  Mend the line it names.") from error
     if not isinstance(raw, dict):

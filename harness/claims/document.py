@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,22 @@ from classay.claims.claim import Claim, RelationKind
 from classay.claims.construction import Arm, Definition
 from classay.claims.text import Label, Quantity, Quoted, Source, Strict
 from classay.errors import ConfigError
+from classay.yaml_once import Once
 
 LARGEST = 1_000_000  # bytes
 DEEPEST = 20  # levels
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# of how many claims something is said, where that is not left to the text
+NEEDED: dict[RelationKind, int] = {
+    "difference_of": 2,
+    "ratio_of": 2,
+    "percent_change_of": 2,
+    "effect_of": 2,
+    "advantage_over": 2,
+    "factor_of": 1,
+}
 # safe either way; the one in C is ten times faster
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = type("_Loader", (Once, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 
 
 class Claims(Strict):
@@ -49,7 +61,8 @@ class Document:
     """A claims file whose ids all lead somewhere.
 
     file     the claims
-    raises   ConfigError   two things under one id, or an id that nothing has
+    raises   ConfigError   two things under one id, an id that nothing has, or more or fewer ids
+                           than a relation is between
     """
 
     def __init__(self, file: Claims, name: str = "the claims file") -> None:
@@ -127,6 +140,13 @@ class Document:
                     f"{name}: claim {claim.id} is said to be {relation.kind} itself.\n"
                     f"  Name another claim."
                 )
+            needed = NEEDED.get(relation.kind, len(relation.of))
+            if len(relation.of) != needed:
+                raise ConfigError(
+                    f"{name}: claim {claim.id} is said to be {relation.kind} "
+                    f"{', '.join(relation.of)}, which makes {len(relation.of)}, and {needed} must "
+                    f"be named.\n  docs/claims.md says which, and in which order."
+                )
         if claim.arm is not None and claim.arm not in self.arms:
             raise ConfigError(
                 f"{name}: claim {claim.id} is about the arm {claim.arm!r}, which is not "
@@ -138,7 +158,8 @@ def load(path: Path) -> Document:
     """Read a claims file.
 
     returns  Document
-    raises   ConfigError   too large, not YAML, aliases in it, or not what a claims file holds
+    raises   ConfigError   too large, not YAML, aliases or control characters in it, or not what a
+                           claims file holds
     """
     try:
         size = path.stat().st_size
@@ -180,13 +201,20 @@ def parse(raw: Any, name: str) -> Document:
 
 
 def _harmless(text: str, name: str) -> None:
-    """Refuse what a few bytes of YAML can grow into."""
+    """Refuse what a few bytes of YAML can grow into, and what a terminal would obey."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise ConfigError(
                 f"{name} uses a YAML alias (*{event.anchor}), with which a small file can stand "
                 f"for a huge one.\n  Write out what it stands for."
+            )
+        if isinstance(event, yaml.ScalarEvent) and (found := CONTROL.search(event.value)):
+            mark: Any = event.start_mark  # a parser always gives one, and the types allow for none
+            raise ConfigError(
+                f"{name} has the control character {found[0]!r} in line {mark.line + 1}, which a "
+                f"terminal would obey, and needed is text.\n"
+                f"  Leave it out; in a quote, […] stands for what is left out."
             )
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
@@ -198,7 +226,11 @@ def _harmless(text: str, name: str) -> None:
 
 
 def _wrong(raw: dict[str, Any], error: ValidationError) -> str:
-    return "\n".join(f"  {line}" for line in _lines(raw, error.errors()))
+    errors = error.errors()
+    # only what is right is counted in a list, so one that holds something wrong seems too short
+    holding = {e["loc"][:depth] for e in errors for depth in range(len(e["loc"]))}
+    true = (e for e in errors if e["type"] != "too_short" or e["loc"] not in holding)
+    return "\n".join(f"  {line}" for line in _lines(raw, true))
 
 
 def _lines(raw: dict[str, Any], errors: Iterable[Any]) -> Iterator[str]:

@@ -27,7 +27,9 @@ def unquoted(document: Document, folder: Path) -> tuple[list[str], list[str]]:
         content = path.read_bytes()
         if source.sha256 and hashlib.sha256(content).hexdigest() != source.sha256:
             wrong.append(f"source {source.id}: {path} is not the file that was read (sha256)")
-        lines[source.id] = content.decode("utf-8", "replace").splitlines()
+        # as grep and editors count: a form feed ends a page, and no line
+        text = content.decode("utf-8", "replace")
+        lines[source.id] = [line.rstrip("\r") for line in text.split("\n")]
     for what, quoted in document.quoted():
         if quoted.source in lines and not _stands(quoted, lines[quoted.source]):
             where = f"line {quoted.line}" if quoted.line else "any line"

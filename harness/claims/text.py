@@ -15,12 +15,22 @@ from pydantic import (
 
 from classay.claims.printed import Printed
 
+
+def _printed(given: object) -> Printed:
+    if not isinstance(given, str):
+        raise ValueError(
+            f"{str(given)[:60]} is of type {type(given).__name__}, and the digits as printed are "
+            f'needed.\n  Put them in quotes: "1.50" stays as it is, and 1.50 is read as 1.5.'
+        )
+    return Printed.read(given)
+
+
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Words = Annotated[str, Field(min_length=1, max_length=2000)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[
     Printed,
-    BeforeValidator(lambda x: Printed.read(x) if isinstance(x, str) else x),
+    BeforeValidator(_printed),
     PlainSerializer(lambda x: x.text, return_type=str),
     WithJsonSchema({"type": "string", "description": "the digits as printed, without the unit"}),
 ]

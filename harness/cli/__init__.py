@@ -26,6 +26,8 @@ __all__ = ["app", "before", "judging", "main", "running", "texts"]
 
 # the disk or its owner said no: nothing that a traceback would explain
 REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+# what was named cannot be a file
+MISNAMED = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 EXTRA = {"torch", "transformers", "peft", "tokenizers", "datasets", "huggingface_hub"}
 
 
@@ -37,15 +39,21 @@ def main() -> int:
         print(f"classay: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if error.errno not in REFUSED:
+        if error.errno not in REFUSED | MISNAMED:
             raise
+        misnamed = error.errno in MISNAMED
+        advice = (
+            "Give the path of a file, in a folder, with a name of at most 240 bytes."
+            if misnamed
+            else "What was recorded before is whole. Make room there or mend its permissions; the "
+            "same command goes on."
+        )
         print(
-            f"classay: {error.filename or 'a file'} could not be opened or written "
-            f"({error.strerror}).\n  What was recorded before is whole. Make room there or mend "
-            f"its permissions; the same command goes on.",
+            f"classay: {error.filename2 or error.filename or 'a file'} could not be opened or "
+            f"written ({error.strerror}).\n  {advice}",
             file=sys.stderr,
         )
-        return 2 if error.errno == errno.EACCES else 3
+        return 2 if misnamed or error.errno == errno.EACCES else 3
     except ModuleNotFoundError as error:
         if error.name not in EXTRA:
             raise

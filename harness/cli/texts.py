@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from classay.cli import pages
 from classay.cli.application import app
 from classay.flags import ClaimsArg, FilesArg, Json, LossOpt, PrintedOpt, ReportOpt, TasksOpt
 
@@ -30,7 +31,10 @@ def check(
     from classay.evidence import printed
 
     path = registry.claims_path(claims)
-    judged = printed.judge(document.load(path), sources or path.parent)
+    loaded, folder = document.load(path), sources or path.parent
+    texts = (folder / source.file for source in loaded.file.sources if source.file)
+    pages.refuse(page, [path, *texts])
+    judged = printed.judge(loaded, folder)
     if page is not None:
         from classay.reports import claims as claims_report
 
@@ -58,6 +62,7 @@ def recompute(
     from classay.evidence import document, logged
     from classay.logs import choose
 
+    pages.refuse(page, files)
     quotes = [quoted.read(text) for text in printed or []]
     matrices = choose.read(files, "loss" if loss else "score", tasks.split(",") if tasks else [])
     answer = logged.recompute(matrices, quotes)

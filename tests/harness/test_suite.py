@@ -430,6 +430,40 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, says):
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('name: !!int ""', r"'' cannot be read as !!int"),
+        ('name: !!float ""', r"'' cannot be read as !!float"),
+        ("name: !!bool maybe", r"'maybe' cannot be read as !!bool"),
+        ("name: !!timestamp x", r"'x' cannot be read as !!timestamp"),
+        ("name: 2001-99-99", r"'2001-99-99' cannot be read as !!timestamp"),
+        (f"seeds: [0x{'f' * 4000}]", r"'0xf{58}' cannot be read as !!int"),
+        ("seeds: !!set {0, 1}", r"constructor for the tag 'tag:yaml\.org,2002:set'"),
+        ("name: a\nname: b", r"the key 'name' stands twice, first in line 1\n"),
+        ("base: {path: a, 'path': b}", r"the key 'path' stands twice, first in line 1"),
+    ],
+)
+def test_what_yaml_makes_no_value_of_is_named_with_its_line(tmp_path, text, says):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=rf"(?s)wrong\.yaml is not YAML: .*{says}.*line \d"):
+        load(path)
+
+
+def test_a_key_that_a_merge_brings_is_not_one_that_stands_twice(suite_file):
+    text = suite_file.read_text("utf-8").replace("name: ", "<<: {name: other}\nname: ", 1)
+    suite_file.write_text(text, "utf-8")
+    assert load(suite_file).name != "other"
+
+
+def test_aliases_may_lead_to_a_mapping_again_and_in_circles(tmp_path):
+    path = tmp_path / "aliases.yaml"
+    path.write_text("a: &a {x: 1, <<: &b {x: 2}}\nc: &c [*a, *a, *b, *c]\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"a: no such key\. (?s:.*)c: no such key"):
+        load(path)
+
+
 def test_a_suite_cannot_run_code(tmp_path):
     marker, path = tmp_path / "ran", tmp_path / "wrong.yaml"
     path.write_text(f"title: !!python/object/apply:pathlib.Path.touch ['{marker}']\n", "utf-8")
