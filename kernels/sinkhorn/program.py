@@ -198,11 +198,10 @@ def shipped(way: str, logits: str, full: int, part: int, crowded: bool = False) 
     )
 
 
-# every size alone, and together those whose tiles leave the fewest registers
-_TOGETHER = [(16 + 32 + 64, 16 + 32 + 64), (64 + 128, 64 + 128)]
+# every size alone, and two of them together, of which one is streamed on the way back
 SHIPPED = [
     shipped(way, logits, full, part)
-    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD] + _TOGETHER
+    for full, part in [(n, 0) for n in HELD] + [(0, n) for n in HELD] + [(64 + 128, 64 + 128)]
     for logits in ("fp32", "bf16")
     for way in ("forward", "backward")
 ]
@@ -214,6 +213,7 @@ CROWDED = [
     for way, least in zip(("forward", "backward"), few, strict=True)
     if least < ALL
 ]
+# which takes a compiler long
 EVERY_SIZE = [
     shipped(way, logits, sum(HELD), sum(HELD))
     for logits in ("fp32", "bf16")
