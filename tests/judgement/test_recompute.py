@@ -16,6 +16,8 @@ from classay.evidence.logged import recompute
 from classay.logs.choose import read
 from classay.logs.logged import Logged
 
+pytestmark = pytest.mark.torchless
+
 # rows: before training, after stage 1, 2, 3; the matrix of tests/harness/metrics/test_scores.py
 SCORE = [[10, 20, 30], [80, 26, 33], [84, 50, 42], [60, 55, 90]]
 SCORES = "\n".join(",".join(map(str, row)) for row in SCORE)

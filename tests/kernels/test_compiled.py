@@ -59,11 +59,15 @@ def test_every_kernel_fits_on_hopper_spills_no_register_and_adds_up_neighbours(
     fits(module, "SHIPPED", first, PARTS, tmp_path)
 
 
+@pytest.mark.slow
+def test_with_few_registers_none_spills(tmp_path):
+    fits("classay.kernels.sinkhorn.program", "CROWDED", 0, 1, tmp_path)
+
+
 # a matrix has the same bits alone and among so many that programs have fewer registers. That as
 # many instructions of each kind compute is what is seen of it here; a GPU compares the bits
-@pytest.mark.slow
-def test_with_few_registers_none_spills_and_as_much_is_computed(tmp_path):
-    fits("classay.kernels.sinkhorn.program", "CROWDED", 0, 1, tmp_path)
+@pytest.mark.exhaustive
+def test_with_few_registers_as_much_is_computed(tmp_path):
     found = compiled("counts.py", tmp_path)
     back = [one["constexprs"] for one in found if one["kernel"] == "backward"]
     assert [one["FULL"] for one in back] == [2, 4, 8, 16, 32, 64, 0]

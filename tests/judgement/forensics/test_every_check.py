@@ -63,13 +63,13 @@ def wrong(text):
 
 
 def test_no_honest_text_is_called_inconsistent_by_another_check(check):
-    for text in texts(check, 150):
+    for text in texts(check, 80):
         assert wrong(text) == [], text
 
 
 def test_a_number_that_is_only_a_bound_or_about_so_much_is_not_taken_for_exact(check):
     rng = np.random.default_rng(5)
-    for text in texts(check, 150):
+    for text in texts(check, 80):
         said = text | {"claims": [loosened(claim, rng) for claim in text["claims"]]}
         assert wrong(said) == [], said
 
