@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from classay.errors import ConfigError
 from classay.suite import Suite
-from classay.yaml_once import Once
+from classay.yaml_once import Once, shallow
+
+DEEPEST = 50  # levels
 
 
 class _Loader(Once, yaml.SafeLoader):
@@ -34,6 +36,8 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Suite:
             f"`classay list suites` shows those that come with classay."
         ) from error
     try:
+        for _ in shallow(text, _Loader, DEEPEST):
+            pass
         raw = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}\n  Mend the line it names.") from error

@@ -1,10 +1,12 @@
-"""What no YAML file may do: say one thing twice, or what no value can be."""
+"""What no YAML file may do: say one thing twice, what no value can be, or nest without an end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, ClassVar
 
+import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 
@@ -40,6 +42,23 @@ class Once(SafeConstructor):
             kind = node.tag.replace(STANDARD, "!!")
             said = f"{str(node.value)[:60]!r} cannot be read as {kind}"
             raise ConstructorError(None, None, said, node.start_mark) from error
+
+
+def shallow(text: str, loader: Any, deepest: int) -> Iterator[Any]:
+    """What a parser sees of a text, one event after another, down to a depth.
+
+    loader   of yaml
+    deepest  levels; yaml builds a file by recursion, and Python allows that some hundred times
+    raises   ConstructorError   naming the line that is deeper
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > deepest:
+            said = f"what stands here is nested deeper than {deepest} levels"
+            raise ConstructorError(None, None, said, event.start_mark)
+        yield event
 
 
 def _keys_once(root: Node) -> None:

@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 
 End = Literal["low", "high"]
 LONGEST = 40  # characters; a longer one was not copied from a text
-PATTERN = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?(e[+-]?\d{1,3})?")
+# without a 0 in front, as the APA prints what cannot exceed 1: p = .03
+PATTERN = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d+)?|\.\d+)(e[+-]?\d{1,3})?")
 MINUS = str.maketrans({"−": "-", "–": "-"})
 SLACK = 1e-9  # of the last printed digit: what an author's own double arithmetic may have lost
 

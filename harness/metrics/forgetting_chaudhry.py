@@ -27,9 +27,9 @@ def compute(matrix: NDArray[np.float64]) -> float:
     raises   InsufficientEvidence   fewer than 2 domains
              ValueError   wrong shape, or a cell it needs is missing
     source   Chaudhry et al. 2018 (F); Renate; Continuum
-    choices  the maximum leaves the final phase out; it starts where the domain is learned, while
-             the paper writes every phase before the last: the two differ only where a domain
-             scored higher before it was learned, and most logs hold no such cells
+    choices  the maximum leaves the final phase out; it starts where the domain is learned, as in
+             code that evaluates nothing earlier; the paper's own formula is forgetting_any_phase,
+             which differs only where a domain scored higher before it was learned
     """
     score = evaluations(TITLE, matrix, least=2)
     last = score.shape[1]

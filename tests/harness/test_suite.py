@@ -417,6 +417,10 @@ def test_everything_that_is_wrong_is_said_at_once(raw, loaded):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (
+            "name: " + "[" * 900 + "]" * 900,
+            r"is not YAML: what stands here is nested deeper than 50",
+        ),
         ("name: [", r"is not YAML: (?s:.*)line 1(?s:.*)\n  Mend the line it names\."),
         ("", r"holds NoneType; a suite is a mapping of keys"),
         ("- name: tiny", r"holds list; a suite is a mapping of keys"),

@@ -594,10 +594,34 @@ def test_a_page_that_cannot_be_a_file_is_no_traceback(read, tmp_path, command, v
     assert f"could not be opened or written ({says}).\n  Give the path of a file" in err
 
 
-def test_a_folder_in_the_place_of_a_run_s_report_is_named_as_it_was_given(run, tmp_path, command):
-    code, _, err = command("report", run, "--output", tmp_path)
+@pytest.mark.parametrize("folder", [".", "there"])
+def test_a_folder_in_the_place_of_a_run_s_report_is_named_as_it_was_given(
+    run, tmp_path, command, monkeypatch, folder
+):
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command("report", run, "--output", folder)
     assert code == 2
-    assert f"classay: {tmp_path} could not be opened or written (Is a directory)" in err
+    assert f"--output {folder} is a folder, and a page is a file.\n  Name a file in it." in err
+
+
+def test_a_report_does_not_take_the_place_of_what_a_run_recorded(run, command):
+    ledger = next(run.glob("cells/*/ledger.jsonl"))
+    recorded = ledger.read_bytes()
+    code, _, err = command("report", run, "--output", ledger)
+    assert (code, ledger.read_bytes()) == (2, recorded)
+    assert f"--output {ledger} is part of the run's record, and it would be written over" in err
+
+
+def test_an_excerpt_does_not_take_the_place_of_the_report_of_the_run(run, command):
+    command("report", run)
+    whole = (run / "report.html").read_bytes()
+    assert command("report", run, "--output", run / "report.html")[0] == 0
+    code, _, err = command(
+        "report", run, "--methods", "frozen,joint", "--output", run / "report.html"
+    )
+    assert (code, (run / "report.html").read_bytes()) == (2, whole)
+    assert "is the report of the whole run, and 1 of its methods would not be in it" in err
 
 
 def test_an_interrupted_run_is_whole_but_not_finished(record, tmp_path, command):

@@ -13,6 +13,7 @@ from classay.metrics import (
     backward_transfer_diaz_rodriguez,
     backward_transfer_libcontinual,
     backward_transfer_over_t,
+    forgetting_any_phase,
     forgetting_chaudhry,
     forgetting_first_minus_last,
     forgetting_inclusive,
@@ -49,6 +50,7 @@ SCORE = np.array(
         (backward_transfer_diaz_rodriguez, -11 / 3),  # 84 - 80 = 4; -20; 5
         (forgetting_chaudhry, 9.5),  # 84 - 60 = 24; 50 - 55 = -5
         (forgetting_inclusive, 12.0),  # 24; 0
+        (forgetting_any_phase, 9.5),  # as forgetting_chaudhry: 26 before it was learned is below 50
         (forgetting_first_minus_last, 7.5),
         (relative_drift_score, -0.075),  # -20 / 80 = -0.25; 5 / 50 = 0.1
         (forward_transfer, 9.0),  # 26 - 20 = 6; 42 - 30 = 12
@@ -96,6 +98,7 @@ def test_forgetting_follows_from_two_means_where_every_best_is_on_the_diagonal()
         expected = domains / (domains - 1) * lost
         assert forgetting_chaudhry.compute(score) == pytest.approx(expected)
         assert forgetting_inclusive.compute(score) == pytest.approx(expected)
+        assert forgetting_any_phase.compute(score) == pytest.approx(expected)
         assert forgetting_first_minus_last.compute(score) == pytest.approx(expected)
 
 
@@ -109,6 +112,7 @@ def test_order_between_the_three_meanings_of_forgetting():
         assert first_minus_last <= excluding + 1e-9
         assert excluding <= including + 1e-9
         assert including >= 0
+        assert excluding <= forgetting_any_phase.compute(score) + 1e-9
 
 
 def test_on_two_domains_the_two_backward_transfers_agree():
@@ -124,6 +128,20 @@ def test_a_score_from_before_the_domain_was_learned_is_not_its_best(metric):
     assert metric.compute(lucky) == metric.compute(SCORE)
 
 
+def test_the_formula_as_printed_counts_a_fall_from_before_the_domain_was_learned():
+    lucky = SCORE.copy()
+    lucky[1, 1] = 99.0
+    lucky[0, 0] = 99.0  # the model before any training is no phase
+    assert forgetting_any_phase.compute(lucky) == 34.0  # 84 - 60 = 24; 99 - 55 = 44
+
+
+def test_it_is_not_computable_where_a_log_holds_no_such_cell():
+    short = SCORE.copy()
+    short[1, 1] = np.nan
+    with pytest.raises(ValueError, match=r"after phase 1 on domain 2 is missing"):
+        forgetting_any_phase.compute(short)
+
+
 def test_everything_that_means_forgetting_is_exactly_zero_when_nothing_moves():
     still = np.full((4, 3), 71.3)
     for metric in (
@@ -132,6 +150,7 @@ def test_everything_that_means_forgetting_is_exactly_zero_when_nothing_moves():
         backward_transfer_diaz_rodriguez,
         forgetting_chaudhry,
         forgetting_inclusive,
+        forgetting_any_phase,
         forgetting_first_minus_last,
         relative_drift_score,
         forward_transfer,

@@ -62,6 +62,10 @@ def test_an_id_names_one_thing():
         ("just words", "holds str"),
         ("a: &x [1]\nb: *x", r"uses a YAML alias \(\*x\)"),
         ("a: " + "[" * 40 + "]" * 40, "is nested deeper than 20 levels"),
+        (
+            "title: 1\u202e2",
+            r"has the control character '\\u202e' in line 1, which a terminal or a",
+        ),
         ("a: !!python/object/apply:os.system ['true']", "is not YAML"),
         ("a: \x00", "is not YAML"),
     ],

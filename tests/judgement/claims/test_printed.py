@@ -15,6 +15,8 @@ from classay.claims.printed import TRIED, Box, Printed, Rule, percent, rounded, 
         ("5,000", 5000, 1),
         ("1.2e-7", 1.2e-7, 1e-8),
         ("18", 18, 1),
+        (".030", 0.03, 0.001),
+        ("−.17", -0.17, 0.01),
     ],
 )
 def test_trailing_zeros_count(text, value, step):
@@ -23,7 +25,9 @@ def test_trailing_zeros_count(text, value, step):
     assert float(printed.step) == pytest.approx(step)
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "1.2.3", "", "12%", "1,00", "0x10", "1" * 41])
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "1.2.3", "", "12%", "1,00", "0x10", "1" * 41, ".", "1.", ",.5"]
+)
 def test_what_is_not_a_printed_number_is_refused_with_advice(text):
     with pytest.raises(ValueError, match=r"is not a printed number; one like '-0\.17'"):
         Printed.read(text)
