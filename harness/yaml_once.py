@@ -56,8 +56,9 @@ def shallow(text: str, loader: Any, deepest: int) -> Iterator[Any]:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > deepest:
+            mark: Any = event.start_mark  # the parser in C has a type of its own for it
             said = f"what stands here is nested deeper than {deepest} levels"
-            raise ConstructorError(None, None, said, event.start_mark)
+            raise ConstructorError(None, None, said, mark)
         yield event
 
 
