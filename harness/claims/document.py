@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +12,13 @@ from pydantic import Field, ValidationError
 
 from classay.claims.claim import Claim, RelationKind
 from classay.claims.construction import Arm, Definition
+from classay.claims.controls import CONTROL
 from classay.claims.text import Label, Quantity, Quoted, Source, Strict
 from classay.errors import ConfigError
 from classay.yaml_once import Once, shallow
 
 LARGEST = 1_000_000  # bytes
 DEEPEST = 20  # levels
-# what a terminal obeys, and what turns the order of signs around: 1\u202e2 is seen as 21
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # of how many claims something is said, where that is not left to the text
 NEEDED: dict[RelationKind, int] = {
     "difference_of": 2,

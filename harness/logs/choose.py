@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from classay.claims.controls import CONTROL
 from classay.errors import ConfigError
 from classay.logs import (
     lm_eval,
@@ -81,7 +82,20 @@ def read(paths: Sequence[Path], kind: Kind, tasks: Sequence[str] = ()) -> list[L
             "--tasks was given and no file is a result of lm-eval.\n"
             "  It names the columns of lm-eval's results only. Leave it out."
         )
+    for matrix in logged:
+        _shown(matrix)
     return logged
+
+
+def _shown(matrix: Logged) -> None:
+    """Refuse a name that a terminal or a browser would obey instead of showing it."""
+    labels = (label for said in matrix.stated for label in (said.label, said.printed.text))
+    for name in (matrix.name, *matrix.tasks, *labels):
+        if found := CONTROL.search(name):
+            raise ConfigError(
+                f"{matrix.source} holds the name {name[:60]!r}, with the control character "
+                f"{found[0]!r}, and needed is text.\n  Take it out of the log, and say so."
+            )
 
 
 def _files(path: Path) -> list[Path]:

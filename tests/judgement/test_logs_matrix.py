@@ -197,6 +197,19 @@ WRONG = [
         '{"R": [[1], [2, 3]], "tasks": ["a", "a"]}',
         "'a' twice in its \"tasks\".*once",
     ),
+    *(
+        (
+            "r.json",
+            text.replace("X", sign),
+            rf"r\.json holds the name '.*', with the control character '\\{said}', and needed is",
+        )
+        for sign, said in ((r"\u001b[2J", "x1b"), (r"\u202e", "u202e"))
+        for text in (
+            '{"aX": {"R": [[1]]}}',
+            '{"R": [[1]], "tasks": ["aX"]}',
+            '{"R": [[1]], "printed": {"FX": "1"}}',
+        )
+    ),
     ("r.json", '{"R": [[1]], "sizes": [0]}', '"sizes" that do not count'),
     ("r.json", '{"R": [[1]], "loss": "no"}', "has \"loss\": 'no'"),
     ("r.json", '{"R": [[1]], "printed": 3}', '"printed" numbers without labels'),
