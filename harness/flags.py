@@ -70,9 +70,9 @@ def overrides(
     """The keys of a suite that flags were given for; the others are None."""
     return {
         "base.path": base,
-        "seeds": seeds.split(",") if seeds else None,
+        "seeds": seeds.split(",") if seeds is not None else None,  # "" is no seed, and is refused
         "orders": [names.split(",") for names in order] if order else None,
-        "methods": methods.split(",") if methods else None,
+        "methods": methods.split(",") if methods is not None else None,
         "base.dtype": dtype,
     }
 

@@ -73,6 +73,11 @@ def _set(raw: dict[str, Any], dotted: str, value: Any) -> None:
 
 def _choose(raw: dict[str, Any], methods: list[str]) -> None:
     """Keep only these methods; what the plan asks of the others goes with them."""
+    if twice := next((name for name in methods if methods.count(name) > 1), None):
+        raise ConfigError(
+            f"--methods names {twice!r} twice, and a method is run once a seed.\n"
+            f"  Name it once; a suite can hold it under another name with other settings."
+        )
     settings = raw.get("methods") or {}
     if not isinstance(settings, dict):
         return

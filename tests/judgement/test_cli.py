@@ -431,6 +431,20 @@ def test_a_flag_over_a_key_of_the_wrong_kind_is_no_traceback(mend, command, keys
     assert err.startswith("classay: ")
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--seeds", ""], "seeds.0: Input should be a valid integer"),  # an unset variable, quoted
+        (["--methods", ""], "methods..[key]: String should match pattern"),
+        (["--methods", "frozen,frozen"], "--methods names 'frozen' twice"),
+    ],
+)
+def test_a_flag_that_says_nothing_or_something_twice_is_refused(suite_file, command, flags, said):
+    code, out, err = command("plan", suite_file, *flags)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
 def test_a_suite_and_its_data_are_validated(suite_file, command):
     code, out, err = command("validate", suite_file, "--data", suite_file.parent, "--json")
     assert (code, err) == (0, "")
