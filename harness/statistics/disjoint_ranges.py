@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from classay.errors import InsufficientEvidence
 
+TOUCH = 1e-12  # of the largest value: as far as the order of a sum can move it
 MEANING = (
     "a fact about the ranks: were the runs of the two methods exchangeable, complete separation, "
     "either way round, would have the probability given; it says nothing about the size of a gap"
@@ -35,7 +36,7 @@ def disjoint_ranges(a: ArrayLike, b: ArrayLike) -> DisjointRanges:
 
     ::
 
-        gap = max(min b − max a, min a − max b),   disjoint = gap > 0
+        gap = max(min b − max a, min a − max b),   disjoint = gap > 1e-12 · max |x|
         P(disjoint | exchangeable) = 2 / C(n + m, n)
 
     a        (n,)   one number per seed
@@ -44,7 +45,8 @@ def disjoint_ranges(a: ArrayLike, b: ArrayLike) -> DisjointRanges:
     raises   InsufficientEvidence   a method without a run
              ValueError   not one number per run
     source   counting: of the C(n + m, n) orders of the two methods, two are separated
-    choices  ranges that touch are not disjoint; both directions count; not a paired statement
+    choices  ranges that touch, but for the last bits of a sum, are not disjoint; both directions
+             count; not a paired statement
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     for x in (first, second):
@@ -59,5 +61,6 @@ def disjoint_ranges(a: ArrayLike, b: ArrayLike) -> DisjointRanges:
     lows = float(first.min()), float(second.min())
     highs = float(first.max()), float(second.max())
     gap = max(lows[1] - highs[0], lows[0] - highs[1])
+    apart = gap > TOUCH * max(map(abs, (*lows, *highs)))
     probability = 2 / comb(first.size + second.size, first.size)
-    return DisjointRanges(lows, highs, gap > 0, gap, probability, MEANING)
+    return DisjointRanges(lows, highs, apart, gap, probability, MEANING)

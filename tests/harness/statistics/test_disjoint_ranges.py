@@ -22,6 +22,13 @@ def test_ranges_that_touch_are_not_disjoint():
     assert (ours.disjoint, ours.gap) == (False, 0.0)
 
 
+def test_ranges_that_only_the_last_bit_of_a_sum_separates_are_not_disjoint():
+    one, other = sum((0.1, 0.2, 0.3)), sum((0.3, 0.2, 0.1))  # 0.6000000000000001 and 0.6
+    assert one != other
+    assert not disjoint_ranges([one] * 3, [other] * 3).disjoint
+    assert disjoint_ranges([0.6001] * 3, [other] * 3).disjoint
+
+
 def test_a_range_within_the_other_is_not_disjoint():
     assert not disjoint_ranges([1.0, 9.0], [4.0, 5.0]).disjoint
 

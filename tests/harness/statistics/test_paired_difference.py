@@ -19,6 +19,35 @@ def test_the_exact_p_by_hand_when_one_sign_differs():
     assert (ours.p_exact, ours.p_floor) == (0.5, 0.25)
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        # 1/80 three times up and three times down: every pattern is as far out as 0
+        ([0.975, 0.8875, 0.6875, 0.825, 0.875, 0.1875], [0.9625, 0.9, 0.675, 0.8375, 0.8625, 0.2]),
+        # 6 of 30 on both sides, summed in another order
+        ([sum((0.1, 0.2, 0.3)) / 3] * 3, [sum((0.3, 0.2, 0.1)) / 3] * 3),
+    ],
+)
+def test_differences_that_cancel_are_as_far_out_as_any(a, b):
+    found = paired_difference(a, b)
+    assert found.estimate == pytest.approx(0, abs=1e-15)
+    assert found.p_exact == 1.0
+
+
+def test_ties_that_only_the_last_bit_breaks_are_counted():
+    # in twentieths 1 + 2 + 2 - 3 = 2: nearer to 0 is only 0 itself, 1 + 3 = 2 + 2 and its negative,
+    # so 14 of the 16 patterns are as far out
+    a, b = np.array([0.05, 0.1, 0.1, 0.0]), np.array([0.0, 0.0, 0.0, 0.15])
+    assert paired_difference(a, b).p_exact == 14 / 16
+    assert paired_difference(a + 0.7, b + 0.7).p_exact == 14 / 16
+
+
+def test_equal_differences_are_not_called_identical_runs():
+    found = paired_difference([1.0, 2.0, 3.0], [0.0, 1.0, 2.0])
+    assert (found.low, found.high) == (1.0, 1.0)
+    assert found.assumption.startswith("all differences are equal, so the interval has no width")
+
+
 def pairs(runs):
     rng = np.random.default_rng(runs)
     a, b = rng.normal(2, 1, runs), rng.normal(1, 1, runs)
