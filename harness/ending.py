@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from classay.errors import ConfigError
 from classay.evidence.rerun import Judged, accepted, judge
 from classay.layout import write_atomically
 from classay.provenance import manifest
+from classay.provenance.drawing import drawing
 from classay.reports import render
 from classay.study import Study
 
@@ -43,12 +45,19 @@ def finish(study: Study) -> End:
 def report(study: Study, profile: str | None, output: Path | None) -> Path:
     """Write a run's report anew, in the run's folder unless ``output`` says where else.
 
-    raises  ConfigError   for an excerpt that would take the place of the run's own report
+    raises  ConfigError   for an excerpt, or another profile, that would take the place of the run's
+                          own report, which `classay verify` draws again
     """
     if study.left_out and output is None:
         raise ConfigError(
             f"a report on {len(study.methods)} methods, without {len(study.left_out)} others, is "
             f"not the report of the run.\n  Say where to write it: --output FILE."
+        )
+    usual = render.profile_of(study)
+    if render.profile_of(study, profile) != usual and output is None:
+        raise ConfigError(
+            f"the profile {profile} was asked for, and the report of this run has the profile "
+            f"{usual}.\n  Say where to write it: --output FILE."
         )
     path = output or study.folder.report
     write_atomically(path, render.render(study, judge(study), profile).encode())
@@ -56,29 +65,39 @@ def report(study: Study, profile: str | None, output: Path | None) -> Path:
 
 
 class ReportSeen(NamedTuple):
-    """What became of a report that was rendered again."""
+    """What became of a report that was rendered again.
+
+    holds      it is what the ledgers give, or what the run left and nobody here can draw again
+    compared   it was rendered again by what drew it
+    """
 
     holds: bool
+    compared: bool
     words: str
 
 
 def report_seen(study: Study) -> ReportSeen:
     """Render the report again and compare it with the one that is there, byte for byte.
 
-    A report that the manifest knows by its digest was not edited, whatever is drawn today: another
-    version of a library may draw otherwise.
+    Another version of a library may draw otherwise. Only then is the digest in the manifest taken
+    for it, which whoever edits the one can edit too; and it is said.
     """
     path = study.folder.report
     there = path.read_bytes()
     if render.render(study, judge(study)).encode() == there:
-        return ReportSeen(True, "")
-    if sha256(there).hexdigest() == manifest.load(study.folder).get("report"):
+        return ReportSeen(True, True, "")
+    kept = manifest.load(study.folder)
+    other = kept.get("drawn_with") != drawing()
+    if other and sha256(there).hexdigest() == kept.get("report"):
         return ReportSeen(
             True,
-            f"{path.name} is as the run left it; what is installed here would draw it otherwise",
+            False,
+            f"{path.name} has the digest that the manifest lists; other versions drew it than are "
+            f"installed here, so it could not be drawn again and compared",
         )
     return ReportSeen(
         False,
+        not other,
         f"{path} is not what these ledgers give, nor what the run left. "
         f"`classay report {study.folder.path}` writes it anew.",
     )
@@ -93,7 +112,15 @@ def summary(study: Study, end: End) -> dict[str, Any]:
         "sound": end.judged.sound,
         "checks": [check._asdict() for check in end.judged.checks],
         "judgements": [
-            j._asdict() | {"interval": j.interval._asdict() if j.interval else None}
+            j._asdict()
+            | {
+                "interval": j.interval._asdict() if j.interval else None,
+                "effects": [
+                    {"term": e.term, "ratios": [None if isnan(r) else r for r in e.ratios]}
+                    for e in j.effects
+                ],
+                "naive": j.naive._asdict(),
+            }
             for j in end.judged.judgements
         ],
         "cells": {record.cell.name: record.state for record in study.records},

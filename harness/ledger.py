@@ -76,14 +76,16 @@ class Ledger:
         raises  Interrupted   when the disk does not take them; the file is as it was before
         """
         head, lines = self._chained(rows, self.head, len(self.rows))
-        size = self.path.stat().st_size if self.path.exists() else 0
+        size = self.path.stat().st_size if self.path.exists() else None
         try:
             with self.path.open("ab") as file:
                 file.write(b"".join(lines))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            if self.path.exists():
+            if size is None:
+                self.path.unlink(missing_ok=True)
+            else:
                 os.truncate(self.path, size)
             raise Interrupted(
                 f"{self.path}: the disk refused {len(rows)} rows ({error.strerror}).\n"
@@ -207,7 +209,7 @@ def _lines(path: Path) -> list[bytes]:
             "is half written",
             "a whole last line; give the run command again and it is mended from the checkpoint",
         )
-    return data.splitlines()
+    return data.split(b"\n")[:-1]  # and not at a CR, which no ledger writes
 
 
 def _drop_torn_tail(path: Path) -> int:

@@ -105,6 +105,12 @@ def check(suite: Suite) -> None:
     for method, config in suite.methods.items():
         resolve(method, config)
         runs = suite.method_of(method)
+        if runs != method and method in names("method"):
+            raise ConfigError(
+                f"methods.{method} runs {runs}, and {method} is the name of a method of its own: a "
+                f"report would give the one's numbers to the other.\n"
+                f"  Call it {runs}_2 or anything else that is no method."
+            )
         if suite.base.quantised and load("method", runs).METHOD.moves_base:
             raise ConfigError(
                 f"base.dtype is {suite.base.dtype!r}, and methods.{method} moves the base's own "

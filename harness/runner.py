@@ -15,7 +15,7 @@ from classay.errors import ConfigError, Interrupted, LedgerError
 from classay.executors import local
 from classay.executors.local import Task
 from classay.layout import Cell, RunFolder, cells
-from classay.ledger import Ledger, last, read
+from classay.ledger import Ledger, last
 from classay.prepare import Options
 from classay.records import EndRow
 from classay.suite import Suite
@@ -94,18 +94,24 @@ def plan(folder: RunFolder, suite: Suite, share: bool) -> list[Task]:
 
 
 def retry(folder: RunFolder) -> list[str]:
-    """Set failed cells and failed checks aside, kept as they are, so that they are run again."""
-    _, suite = folder.read()
-    failed = [folder.cell(cell) for cell in cells(suite) if state(folder, cell)[0] == "failed"]
-    for path in sorted(folder.path.glob("checks/*/ledger.jsonl")):
-        end = read(path)[-1]
-        if isinstance(end, EndRow) and end.status == "failed":
-            failed.append(path.parent)
-    for place in failed:
-        attempt = 1 + len(list(folder.path.glob(f"failed/{place.name}-*")))
-        aside = folder.path / "failed" / f"{place.name}-{attempt}"
-        aside.parent.mkdir(exist_ok=True)
-        place.rename(aside)
+    """Set failed cells and failed checks aside, kept as they are, so that they are run again.
+
+    raises  ConfigError   where they could not be run again: another process runs the folder, or
+                          another program began it; nothing has been moved then
+    """
+    setting, suite = folder.read()
+    circumstances.same_program(folder.about, setting)
+    with _alone(folder):
+        failed = [folder.cell(cell) for cell in cells(suite) if state(folder, cell)[0] == "failed"]
+        for path in sorted(folder.path.glob("checks/*/ledger.jsonl")):
+            end = last(path) if _done(path.parent) else None
+            if isinstance(end, EndRow) and end.status == "failed":
+                failed.append(path.parent)
+        for place in failed:
+            attempt = 1 + len(list(folder.path.glob(f"failed/{place.name}-*")))
+            aside = folder.path / "failed" / f"{place.name}-{attempt}"
+            aside.parent.mkdir(exist_ok=True)
+            place.rename(aside)
     return [place.name for place in failed]
 
 

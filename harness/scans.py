@@ -5,6 +5,7 @@ the question?
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,12 @@ from classay.sources import Record, Records
 from classay.suite import Stream
 
 SHORT = 4  # words; less stands in any text
+# Thai, Lao, Burmese, Khmer, kana, and Han: one letter each; else a run of letters and digits
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\U00020000-\U0003ffff"
+)
+WORD = re.compile(f"[{UNSPACED}]|[^\\W{UNSPACED}]+")
 GRAM = 13  # words; GPT-3's contamination analysis (arXiv:2005.14165, appendix C)
 
 
@@ -42,8 +49,9 @@ def overlap(parts: Sequence[Records], stream: Stream) -> list[Overlap]:
     returns  one row a domain
     raises   StreamError   if an item is a train record, or shares more 13-grams than
                            ``stream.max_shared_ngrams``
-    choices  words are lower-cased runs of letters and digits; an item of fewer than 13 words counts
-             as a train record if all of it stands in one, from four words on
+    choices  words are lower-cased runs of letters and digits, after Unicode's NFKC; in scripts that
+             put no space between words each letter is one; an item of fewer than 13 words counts as
+             a train record if all of it stands in one, from four words on
     """
     short = {
         n
@@ -116,7 +124,7 @@ def _names(domain: str, words: Sequence[str]) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+    return WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
 def _grams(words: Sequence[str], size: int) -> Iterator[int]:

@@ -60,7 +60,7 @@ class Study:
     suite: Suite
     cells: tuple[CellRecord, ...]
     redrawn: tuple[CellRecord, ...] = ()  # FROZEN under other draws; in no table of the methods
-    left_out: tuple[str, ...] = ()  # methods of the run that an excerpt is without
+    excerpt_of: Study | None = None
 
     def __post_init__(self) -> None:
         begun = [record for record in self.records if record.of(CellRow)]
@@ -86,6 +86,16 @@ class Study:
         """Every method, in the suite's order."""
         return list(self.suite.methods)
 
+    @property
+    def whole(self) -> Study:
+        """The run itself, which an excerpt is judged with: a fault is a fault of all of it."""
+        return self.excerpt_of or self
+
+    @property
+    def left_out(self) -> list[str]:
+        """Methods of the run that an excerpt is without."""
+        return [name for name in self.whole.methods if name not in self.methods]
+
     @cached_property
     def bounds(self) -> set[str]:
         """Methods that are bounds, not competitors; one that has not begun is asked itself."""
@@ -99,7 +109,7 @@ class Study:
         return [method for method in self.methods if method not in self.bounds]
 
     def only(self, methods: Sequence[str]) -> Study:
-        """An excerpt: the same run, of which only these methods are looked at.
+        """An excerpt: the same run, of which only these methods are shown.
 
         raises  UnknownName   when the run has no such method
         """
@@ -111,7 +121,7 @@ class Study:
             self,
             suite=self.suite.model_copy(update={"methods": kept, "candidates": {}}),
             cells=tuple(record for record in self.cells if record.cell.method in kept),
-            left_out=tuple(name for name in self.methods if name not in kept),
+            excerpt_of=self.whole,
         )
 
     def runs(self, method: str, order: int = 0) -> list[CellRecord]:
@@ -192,9 +202,9 @@ class Study:
         return domains
 
     def check(self, name: str) -> list[AnyRow]:
-        """The rows of an instrument check; none if it was not run."""
+        """The rows of an instrument check; none if it was not run, or was killed while writing."""
         path = self.folder.check(name) / "ledger.jsonl"
-        return read(path) if path.exists() else []
+        return read(path) if path.exists() and path.read_bytes().endswith(b"\n") else []
 
     def _all(self, method: str, order: int) -> list[CellRecord]:
         return [r for r in self.cells if (r.cell.method, r.cell.order) == (method, order)]

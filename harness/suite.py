@@ -208,6 +208,9 @@ class Suite(Strict):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {self.seeds} repeat; a seed that is run twice is one run")
         for order in self.orders:
+            if self.orders.count(order) > 1:
+                raise ValueError(f"orders has {order} twice; an order that is run twice is one")
+        for order in self.orders:
             if sorted(order) != sorted(names):
                 raise ValueError(
                     f"orders has {order}; an order needs each of {names} once and nothing else"

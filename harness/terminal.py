@@ -156,8 +156,8 @@ def summary(study: Study, judged: Judged, digest: str) -> None:
     console.print(f"manifest sha256 {digest}", soft_wrap=True)
 
 
-def comparison(found: Comparison) -> None:
-    """Two methods, quantity by quantity, with every seed."""
+def comparison(found: Comparison, sound: bool) -> None:
+    """Two methods, quantity by quantity, with every seed; and whether the instrument is sound."""
     console = _console()
     a, b = found.method_a, found.method_b
     table = Table("quantity", "seed", a, b, f"{a} − {b}")
@@ -169,9 +169,17 @@ def comparison(found: Comparison) -> None:
     console.print(table)
     for c in found.compared:
         console.print(f"{c.title}: {_difference(c)}", soft_wrap=True)
+    for title in found.not_computable:
+        console.print(f"{title}: not computable in some seed, and left out", soft_wrap=True)
     if found.left_out:
         seeds = ", ".join(map(str, found.left_out))
-        console.print(f"left out, as only one method finished them: seeds {seeds}", soft_wrap=True)
+        console.print(f"left out, as not both methods finished them: seeds {seeds}", soft_wrap=True)
+    if not sound:
+        console.print(
+            "The instrument failed a check, so nothing is concluded from these numbers; "
+            "`classay report` names it.",
+            soft_wrap=True,
+        )
 
 
 def choices(found: list[Choice]) -> None:
@@ -250,6 +258,7 @@ def _noise(floor: Floor, unit: str) -> str:
         )
         if value is not None
     ]
+    fixed = ", and other draws cannot move it: it is 0 by construction" if floor.fixed else ""
     if not moved:
-        return "noise floor not measured"
-    return f"noise floor: FROZEN alone moves by up to {' and '.join(moved)}"
+        return f"noise floor not measured{fixed}"
+    return f"noise floor: FROZEN alone moves by up to {' and '.join(moved)}{fixed}"

@@ -189,13 +189,26 @@ class PhaseTraining:
         return {**tensors, "generator/cpu": torch.get_rng_state()}
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Go on at ``step`` with what ``state`` returned."""
+        """Go on at ``step`` with what ``state`` returned.
+
+        raises  ValueError   a moment has not the shape of its parameter: the method restored its
+                             parameters in another order
+        """
         import torch
 
         state = self.optimizer.state_dict()
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         for name, tensor in tensors.items():
             kind, *path = name.split("/")
             if kind == "optimizer":
+                shape = trained[int(path[0])].shape
+                if tensor.dim() and tensor.shape != shape:  # a count of steps has none
+                    raise ValueError(
+                        f"{name} has the shape {tuple(tensor.shape)} and its parameter "
+                        f"{tuple(shape)}; {self.method.__class__.__name__} gives its parameters in "
+                        f"another order after restore() than before.\n"
+                        f"  Order them by something that a checkpoint keeps, for instance by name."
+                    )
                 state["state"].setdefault(int(path[0]), {})[path[1]] = tensor
         self.optimizer.load_state_dict(state)
         torch.set_rng_state(tensors["generator/cpu"])

@@ -138,8 +138,9 @@ class Trained(Composing):
         import torch
 
         device = next(self.model.parameters()).device
+        # by name: the optimizer's state goes by the order, which no checkpoint keeps
         self.own = {
             # copies: what is expanded shares its memory
             key: torch.nn.Parameter(tensor.to(device).clone())
-            for key, tensor in tensors.items()
+            for key, tensor in sorted(tensors.items())
         }

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from classay import registry
 from classay.claims.verdict import Verdict
 from classay.evidence.instrument import Check
+from classay.evidence.quantities import DIGITS
 from classay.evidence.rerun import SEEDS_FOR_A_VERDICT, Judged, Judgement
 from classay.reports.blocks import Callout, Mark, Status, shown
-from classay.reports.readings import DIGITS, completeness, strengths
+from classay.reports.readings import completeness, strengths
 from classay.statistics.disjoint_ranges import disjoint_ranges
 from classay.statistics.spread import spread
 from classay.study import Study
@@ -51,7 +52,7 @@ def headline(study: Study, judged: Judged, order: int) -> Callout:
         j for j in here if j.gain is not None and j.gain >= _floor(study) and not j.naive.little
     ]
     felt = [j for j in learned if all(effect.felt for effect in j.effects)]
-    ranked = [j for j in felt if not completeness(study, j.method, order)]
+    ranked = [j for j in felt if j.drift and not completeness(study, j.method, order)]
     left_out = tuple(_left_out(study, j, order) for j in here if j not in ranked)
     if not ranked:
         return Callout("unknown", "No method can be named.", left_out, (instrument,))
@@ -122,7 +123,8 @@ def _moved(measure: _Measure, judgement: Judgement) -> str:
 def _left_out(study: Study, judgement: Judgement, order: int) -> str:
     gap = completeness(study, judgement.method, order)
     unfelt = not all(effect.felt for effect in judgement.effects)
-    why = gap or (
+    why = gap or (judgement.words if not judgement.drift else "")
+    why = why or (
         "strength without effect"
         if unfelt
         else judgement.naive.words or "it did not learn every domain, so it had less to forget"

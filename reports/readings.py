@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from classay import registry
 from classay.errors import InsufficientEvidence
 from classay.evidence.noise import Floor, largest
+from classay.evidence.quantities import DIGITS
 from classay.mechanism import ablations, gap, strength
 from classay.metrics import learning_gain
+from classay.metrics._matrix import NothingToDivideBy
 from classay.reports.blocks import Block, Cell, Code, Heading, Number, Stack, number, shown
 from classay.statistics.proportion import proportion
 from classay.statistics.spread import spread
 from classay.statistics.t_interval import t_interval
 from classay.study import Floats, Study
 
-DIGITS = {"%": 2, "nats/token": 3, "points": 1, "share": 3}
+NOTHING_TO_DIVIDE_BY = "not computable (what it divides by is 0)"
 # two folders deep or more, so that fractions and units are left alone
 PATH = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+~-]+){2,}[/\\]?")
 
@@ -101,9 +103,12 @@ def noise(floor: Floor, unit: str) -> str:
         )
         if value is not None
     ]
+    fixed = (
+        "" if not floor.fixed else " Other random draws cannot move it: it is 0 by construction."
+    )
     if not moved:
-        return "Noise floor: not measured."
-    return f"Noise floor: frozen alone moves by up to {' and '.join(moved)}."
+        return f"Noise floor: not measured.{fixed}"
+    return f"Noise floor: frozen alone moves by up to {' and '.join(moved)}.{fixed}"
 
 
 def labelled(study: Study, method: str) -> str:
@@ -139,6 +144,8 @@ def by_seed(metric: ModuleType, matrices: Floats) -> list[float] | str:
         return [float(metric.compute(matrix)) for matrix in matrices]
     except InsufficientEvidence:
         return f"not estimable ({matrices.shape[2]} domain(s))"
+    except NothingToDivideBy:
+        return NOTHING_TO_DIVIDE_BY
     except ValueError:
         return "not computable (a value is missing)"
 

@@ -42,9 +42,19 @@ class Cover(NamedTuple):
 
 
 def render(study: Study, judged: Judged, profile: str | None = None) -> str:
-    """The report of a run; see ``page``. Without a profile a search gets its own, others "run"."""
-    usual = "search" if study.suite.candidates else "run"
-    return page(_of_a_run(study), profile or usual, study, judged)
+    """The report of a run; see ``page``. Without a profile it gets its usual one."""
+    return page(_of_a_run(study), profile_of(study, profile), study, judged)
+
+
+def profile_of(study: Study, asked: str | None = None) -> str:
+    """The profile that was asked for, else the usual one: "search" for a search, or "run".
+
+    raises  UnknownName   no such profile of a run
+    """
+    known = [name for name, plan in _profiles().items() if plan["of"] == "run"]
+    if asked is not None and asked not in known:
+        raise UnknownName("profile", asked, known, "Ask for one of these.")
+    return asked or ("search" if study.whole.suite.candidates else "run")
 
 
 def page(cover: Cover, profile: str, *evidence: Any) -> str:
@@ -54,10 +64,9 @@ def page(cover: Cover, profile: str, *evidence: Any) -> str:
     evidence  what every section of that profile is built from
     returns   HTML; the same evidence gives the same bytes on any day and machine, with the same
               libraries
-    raises    UnknownName    no such profile
-              ClassayError   the report is too large to be opened comfortably
+    raises    ClassayError   the report is too large to be opened comfortably
     """
-    plan = _profile(profile)
+    plan = _profiles()[profile]
     sections = []
     for name in plan["sections"]:
         module = registry.load("section", name)
@@ -119,13 +128,13 @@ def _of_a_run(study: Study) -> Cover:
     )
 
 
-def _profile(name: str) -> dict[str, Any]:
+def _profiles() -> dict[str, dict[str, Any]]:
+    """Every profile by name: its title, what it is of, its sections."""
     folder = files("classay.reports") / "profiles"
-    known = {path.name.removesuffix(".yaml"): path for path in folder.iterdir()}
-    if name not in known:
-        raise UnknownName("profile", name, known, "Ask for one of these.")
-    plan: dict[str, Any] = yaml.safe_load(known[name].read_text("utf-8"))
-    return plan
+    return {
+        path.name.removesuffix(".yaml"): yaml.safe_load(path.read_text("utf-8"))
+        for path in folder.iterdir()
+    }
 
 
 def _environment() -> Environment:

@@ -24,15 +24,17 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Two methods of a run, seed by seed: differences, their interval, exact p and its floor."""
-    from classay.evidence import comparison
+    from classay.evidence import comparison, instrument
 
-    compared = comparison.compare(open_run(folder), method_a, method_b, order)
+    study = open_run(folder)
+    compared = comparison.compare(study, method_a, method_b, order)
+    sound = instrument.sound(instrument.checks(study))
     if as_json:
-        print(json.dumps(comparison.plain(compared)))
+        print(json.dumps(comparison.plain(compared) | {"sound": sound}))
     else:
         from classay import terminal
 
-        terminal.comparison(compared)
+        terminal.comparison(compared, sound)
 
 
 @app.command()
@@ -111,20 +113,23 @@ def verify(
         if place is not None and not RunFolder(place).about.exists():
             open_run(place)
     found = verification.verify(run_folder)
+    waiting = verification.unfinished(run_folder)
+    compared, doubt = None, ""
     if not found and run_folder.report.exists():
         seen = ending.report_seen(open_run(folder))
+        compared, doubt = seen.compared, seen.words
         found += [] if seen.holds else [seen.words]
-        if seen.holds and seen.words:
-            print(seen.words, file=sys.stderr)
-    waiting = verification.unfinished(run_folder)
     if against is not None:
         found += verification.same_facts(run_folder, RunFolder(against))
     if as_json:
-        print(json.dumps({"verified": not found, "found": found, "unfinished": waiting}))
+        said = {"verified": not found, "found": found, "unfinished": list(waiting)}
+        print(json.dumps(said | {"report_compared": compared}))
     else:
         for sentence in found:
             print(sentence, file=sys.stderr)
         print(f"{folder}: {'does NOT hold' if found else 'every chain and digest holds'}")
-        for name in waiting:
-            print(f"{name} has not ended; run it again to go on")
+        if doubt and not found:
+            print(doubt)
+        for name, why in waiting.items():
+            print(f"{name} {why}; `classay retry {folder}` goes on")
     raise typer.Exit(4 if found else 3 if waiting else 0)

@@ -42,8 +42,10 @@ def beside_naive(study: Study, method: str, order: int) -> BesideNaive:
     returns  share None where no cell of either has finished, the suite has no naive_lora, or naive
              itself gained nothing
     choices  G is the mean over domains of the fall of the loss from before any training to just
-             after the domain was learned; seeds that both finished
+             after the domain was learned; seeds that both finished; naive is that of the whole run,
+             also where an excerpt does not show it
     """
+    study = study.whole
     naive = next((m for m in study.methods if study.suite.method_of(m) == YARDSTICK), None)
     if naive is None:
         return BesideNaive(None)

@@ -8,7 +8,7 @@ import numpy as np
 
 from classay.errors import ConfigError, InsufficientEvidence, UnknownName
 from classay.evidence.noise import NOT_MEASURED, Floor, floors
-from classay.evidence.quantities import Quantity, quantities
+from classay.evidence.quantities import ACCURACY, Quantity, quantities
 from classay.statistics.disjoint_ranges import DisjointRanges, disjoint_ranges
 from classay.statistics.paired_difference import PairedDifference, paired_difference
 from classay.study import Study
@@ -35,13 +35,18 @@ class Compared(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Everything in which two methods are compared, and the seeds that only one finished."""
+    """Everything in which two methods are compared, and what is left out of it.
+
+    left_out         seeds of the suite that not both finished
+    not_computable   quantities that have no value in some seed, though they were measured
+    """
 
     method_a: str
     method_b: str
     order: int
     compared: tuple[Compared, ...]
     left_out: tuple[int, ...]
+    not_computable: tuple[str, ...]
 
 
 def compare(study: Study, method_a: str, method_b: str, order: int = 0) -> Comparison:
@@ -52,7 +57,8 @@ def compare(study: Study, method_a: str, method_b: str, order: int = 0) -> Compa
     returns    Comparison   of the suite's retention metric, the mean final loss, the mean gain over
                the base and, where there are probes, the mean accuracy at the end
     raises     UnknownName   a method that the run does not have
-               ConfigError   the same method twice, or no seed that both finished
+               ConfigError   the same method twice, an order that the run does not have, or no
+                             seed that both finished
     """
     for method in (method_a, method_b):
         if method not in study.methods:
@@ -61,6 +67,11 @@ def compare(study: Study, method_a: str, method_b: str, order: int = 0) -> Compa
         raise ConfigError(
             f"{method_a} was given twice, and two methods are needed.\n"
             f"  `classay status RUN` lists those of the run."
+        )
+    if not 0 <= order < len(study.orders):
+        raise ConfigError(
+            f"the order {order} was asked for, and the run has {len(study.orders)}, counted from 0."
+            f"\n  Give one of them, or leave --order out."
         )
     seeds = [[r.cell.seed for r in study.runs(m, order)] for m in (method_a, method_b)]
     both = [seed for seed in seeds[0] if seed in seeds[1]]
@@ -79,8 +90,14 @@ def compare(study: Study, method_a: str, method_b: str, order: int = 0) -> Compa
         for a, b in zip(*found, strict=True)
         if np.isfinite([a.values, b.values]).all()
     )
-    left_out = sorted(set(seeds[0]) ^ set(seeds[1]))
-    return Comparison(method_a, method_b, order, compared, tuple(left_out))
+    unknown = tuple(
+        a.title
+        for a, b in zip(*found, strict=True)
+        if not (finite := np.isfinite([a.values, b.values])).all()
+        and (finite.any() or a.title != ACCURACY)  # without probes there is none to be computed
+    )
+    left_out = tuple(seed for seed in study.suite.seeds if seed not in both)
+    return Comparison(method_a, method_b, order, compared, left_out, unknown)
 
 
 def _compared(
@@ -110,6 +127,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         "b": comparison.method_b,
         "order": comparison.order,
         "left_out_seeds": list(comparison.left_out),
+        "not_computable": list(comparison.not_computable),
         "compared": [
             c._asdict()
             | {

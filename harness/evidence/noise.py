@@ -23,10 +23,12 @@ class Floor(NamedTuple):
 
     draws    under other draws minus its own, one a seed and draw
     layouts  in another batch layout minus its own, one a seed
+    fixed    FROZEN is 0 in it whatever is drawn, so that no draw says anything of noise
     """
 
     draws: tuple[float, ...]
     layouts: tuple[float, ...]
+    fixed: bool = False
 
 
 NOT_MEASURED = Floor((), ())
@@ -48,12 +50,21 @@ def floors(study: Study, order: int = 0) -> Mapping[str, Floor]:
     returns  empty if the suite has no method frozen, or asks for no noise floor
     choices  every seed's, not their mean: a difference that one redraw of one seed can make is
              not a difference between methods; of cells that are done
+             a quantity in which FROZEN is exactly 0 every time, as in drift, has no floor of draws:
+             0 − 0 is 0 by construction; one that is read just after learning has none of layouts,
+             as only what stands at the end is scored a second time
     """
+    study = study.whole
     if study.suite.redrawn is None:
         return {}
     again, first = redrawn(study, order)
-    drawn = zip(_of(study, again, order), _of(study, first, order), strict=True)
+    drawn = list(zip(_of(study, again, order), _of(study, first, order), strict=True))
     moved = {new.title: _moved(new, old) for new, old in drawn}
+    fixed = {
+        new.title
+        for new, old in drawn
+        if new.values.size and not new.values.any() and not old.values.any()
+    }
     runs = study.runs(study.suite.redrawn, order)
     scored = [(run, relaid) for run in runs if (relaid := _relaid(study, run)) is not None]
     if scored:
@@ -61,10 +72,13 @@ def floors(study: Study, order: int = 0) -> Mapping[str, Floor]:
         unasked = np.full_like(tables, np.nan)  # probes are not scored a second time
         theirs = quantities(study, study.losses([run for run, _ in scored], order), unasked)
         laid = zip(quantities(study, tables, unasked), theirs, strict=True)
-        layouts = {new.title: _moved(new, old) for new, old in laid}
+        layouts = {new.title: _moved(new, old) for new, old in laid if new.at_the_end}
     else:
         layouts = {}
-    return {title: Floor(moved[title], layouts.get(title, ())) for title in moved}
+    return {
+        title: Floor(() if title in fixed else moved[title], layouts.get(title, ()), title in fixed)
+        for title in moved
+    }
 
 
 def redrawn(study: Study, order: int = 0) -> tuple[list[CellRecord], list[CellRecord]]:
@@ -72,6 +86,7 @@ def redrawn(study: Study, order: int = 0) -> tuple[list[CellRecord], list[CellRe
 
     returns  of cells that are done; empty if there are none
     """
+    study = study.whole
     name = study.suite.redrawn
     own = {run.cell.seed: run for run in study.runs(name, order)} if name else {}
     again = [

@@ -11,11 +11,13 @@ from classay.errors import InsufficientEvidence
 from classay.evidence.beside_naive import BesideNaive, beside_naive
 from classay.evidence.effect import FLOOR, Effect, effects
 from classay.evidence.instrument import Check, checks, complete, sound
+from classay.evidence.quantities import DIGITS
 from classay.metrics import learning_gain
 from classay.statistics.t_interval import Interval, t_interval
 from classay.study import Study
 
 SEEDS_FOR_A_VERDICT = 3
+MOST_DIGITS = 15
 
 
 class Judgement(NamedTuple):
@@ -50,14 +52,15 @@ def judge(study: Study) -> Judged:
         contradicted   the whole interval is > margin
         underpowered   the interval contains the margin
 
-    returns  the instrument's checks first; if one failed, every verdict is "instrument failed"
+    returns  the instrument's checks first; if one failed, every verdict is "instrument failed";
+             of an excerpt, the checks of the whole run and what it says of the methods shown
     choices  Student's t interval over seeds at the plan's level; a method is judged only with all
              its cells done, at least three seeds, every penalty felt, and every domain learned by
              the plan's floor
     """
-    found = checks(study)
+    found = checks(study.whole)
     judgements = [
-        _judge(study, method, order, sound(found))
+        _judge(study.whole, method, order, sound(found))
         for order in range(len(study.orders))
         for method in study.competitors
     ]
@@ -79,7 +82,11 @@ def accepted(study: Study, judged: Judged) -> bool:
 def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
     plan, losses = study.suite.statistics, study.loss(method, order)
     metric = registry.load("metric", plan.retention)
-    drift = tuple(float(metric.compute(matrix)) for matrix in losses)
+    drift, unknown = tuple[float, ...](), ""
+    try:
+        drift = tuple(float(metric.compute(matrix)) for matrix in losses)
+    except ValueError as error:
+        unknown = str(error).partition("\n")[0]
     try:
         interval = t_interval(drift, plan.level)
     except InsufficientEvidence:
@@ -106,6 +113,8 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
     if missing := study.missing(method, order):
         states = ", ".join(f"{r.cell.name} is {r.state}" for r in missing)
         return judgement(Verdict.NOT_TESTED, f"incomplete: {states}")
+    if unknown:
+        return judgement(Verdict.NOT_TESTED, unknown)
     if len(drift) < SEEDS_FOR_A_VERDICT or interval is None:
         return judgement(
             Verdict.NOT_TESTED, f"{len(drift)} seed(s); a verdict needs {SEEDS_FOR_A_VERDICT}"
@@ -113,13 +122,14 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
     if unfelt := [penalty for penalty in penalties if not penalty.felt]:
         return judgement(Verdict.NOT_TESTED, f"strength without effect: {_unfelt(unfelt)}")
     if gain is None or gain < plan.learning_floor:
+        least = "nothing" if gain is None else _beside(gain, "nats/token", plan.learning_floor)
         return judgement(
             Verdict.NOT_TESTED,
-            f"not learned: its least gain over the base is {gain:.3f} nats/token and "
+            f"not learned: its least gain over the base is {least} nats/token and "
             f"{plan.learning_floor} was needed ({', '.join(unlearned)}); who learns nothing has "
             f"nothing to forget",
         )
-    low, high = (f"{end:.2f}".replace("-", "−") for end in (interval.low, interval.high))
+    low, high = (_beside(end, metric.UNIT, plan.margin) for end in (interval.low, interval.high))
     span = f"[{low}, {high}] {metric.UNIT}"
     if interval.low == interval.high:
         span = f"{low} {metric.UNIT}, the same to the bit in every seed,"
@@ -128,6 +138,16 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
     if interval.low > plan.margin:
         return judgement(Verdict.CONTRADICTED, f"{span} lies above {plan.margin:g}")
     return judgement(Verdict.UNDERPOWERED, f"{span} contains {plan.margin:g}")
+
+
+def _beside(value: float, unit: str, limit: float) -> str:
+    """A number with as many digits as its side of a limit takes; 0.0504 is not shown as 0.05."""
+    digits = DIGITS.get(unit, 3)
+    while digits < MOST_DIGITS and (round(value, digits) > limit) != (value > limit):
+        digits += 1
+    while digits < MOST_DIGITS and (round(value, digits) < limit) != (value < limit):
+        digits += 1
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def _unfelt(penalties: list[Effect]) -> str:

@@ -20,6 +20,10 @@ class TooFewDomains(InsufficientEvidence):
         )
 
 
+class NothingToDivideBy(ValueError):
+    """A reference of a relative change is not above 0, so that the change has no size."""
+
+
 def evaluations(title: str, matrix: ArrayLike, least: int) -> NDArray[np.float64]:
     """The matrix as float64, once its shape says that it holds the row before training.
 
@@ -68,7 +72,7 @@ def reference(
     """The cells asked for, every one of them above 0, because the metric divides by them."""
     cells = known(title, values, rows, columns)
     if np.any(cells <= 0):
-        raise ValueError(
+        raise NothingToDivideBy(
             f"{title} is not computable: a reference is {cells.min():g} and it needs one above 0.\n"
             f"  A change relative to nothing has no size; use a metric in the unit of the matrix."
         )

@@ -15,6 +15,7 @@ from typing import Any
 from classay.errors import LedgerError
 from classay.layout import RunFolder, write_atomically
 from classay.ledger import head_of, last
+from classay.provenance.drawing import drawing
 from classay.records import EndRow
 
 SCHEMA = 1
@@ -28,6 +29,7 @@ def write(folder: RunFolder) -> str:
         "schema": SCHEMA,
         "ledgers": {_relative(folder, path): _ledger(path) for path in folder.ledgers()},
         "report": _digest(folder.report) if folder.report.exists() else None,
+        "drawn_with": drawing(),
         "files": {
             name: {"bytes": path.stat().st_size, "sha256": _digest(path)}
             for name, path in recorded(folder).items()

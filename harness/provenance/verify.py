@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from classay.errors import LedgerError
-from classay.layout import RunFolder
-from classay.ledger import check_end, facts, head_of, read
+from classay.layout import RunFolder, cells
+from classay.ledger import check_end, facts, head_of, last, read
 from classay.provenance import manifest
-from classay.records import AnyRow, CellRow, EvalRow, PhaseRow, digest
+from classay.records import AnyRow, CellRow, EndRow, EvalRow, PhaseRow, digest
 
 
 def verify(folder: RunFolder) -> list[str]:
@@ -34,10 +34,28 @@ def verify(folder: RunFolder) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def unfinished(folder: RunFolder) -> list[str]:
-    """The ledgers that had not ended when the manifest was written: whole, but not complete."""
+def unfinished(folder: RunFolder) -> dict[str, str]:
+    """What is whole and not complete: ledger -> "has not ended", "has not begun" or "failed".
+
+    choices  by the manifest, as it was written; a cell that failed is missing as any other, and
+             whoever reads only this must learn of it
+    """
     ledgers = manifest.load(folder)["ledgers"]
-    return [name for name, promised in ledgers.items() if not promised["ended"]]
+    found = {name: "has not ended" for name, kept in ledgers.items() if not kept["ended"]}
+    try:
+        _, suite = folder.read()
+    except LedgerError:  # which verify has named
+        return found
+    for cell in cells(suite):
+        path = folder.cell(cell) / "ledger.jsonl"
+        name = path.relative_to(folder.path).as_posix()
+        if name not in ledgers:
+            found[name] = "has not begun"
+        elif path.exists() and ledgers[name]["ended"]:
+            end = last(path)
+            if isinstance(end, EndRow) and end.status == "failed":
+                found[name] = "failed"
+    return found
 
 
 def same_facts(mine: RunFolder, theirs: RunFolder) -> list[str]:

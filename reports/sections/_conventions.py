@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import ModuleType
 
+from classay.evidence.quantities import DIGITS
 from classay.reports.blocks import Cell, Stack, Table
-from classay.reports.readings import (
-    DIGITS,
-    by_seed,
-    conventions,
-    mean_and_range,
-    named,
-    upright,
-)
+from classay.reports.readings import by_seed, conventions, mean_and_range, named, upright
 from classay.study import Floats, Study
 
 

@@ -6,8 +6,9 @@ from itertools import combinations, pairwise
 
 from classay import registry
 from classay.evidence.noise import NOT_MEASURED, floors
+from classay.evidence.quantities import DIGITS
 from classay.reports.blocks import Cell, Mark, Number, Stack, Table, number
-from classay.reports.readings import DIGITS, by_seed, completeness, noise
+from classay.reports.readings import by_seed, completeness, noise
 from classay.statistics.disjoint_ranges import MEANING, disjoint_ranges
 from classay.statistics.spread import spread
 from classay.study import Study

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from classay.errors import ConfigError
 from classay.evidence.comparison import Compared, Comparison, compare
+from classay.evidence.quantities import DIGITS
 from classay.evidence.rerun import Judged
 from classay.reports.blocks import Block, Cell, Number, Paragraph, Stack, Table, number
-from classay.reports.readings import DIGITS, listed, named, noise, not_estimable, orders
+from classay.reports.readings import listed, named, noise, not_estimable, orders
+from classay.statistics.paired_difference import EQUAL
 from classay.study import Study
 
 TITLE = "Differences"
@@ -17,8 +19,8 @@ def build(study: Study, judged: Judged) -> list[Block]:
     reference = study.suite.statistics.reference
     others = [method for method in study.competitors if method != reference]
     if reference not in study.methods or not others:
-        lacks = "no other method" if reference in study.methods else "no such method"
-        return [Paragraph(f"The plan's reference is {reference}, and this run has {lacks}.")]
+        lacks = "no other method is" if reference in study.methods else "it is not"
+        return [Paragraph(f"The plan's reference is {reference}, and {lacks} shown here.")]
     blocks: list[Block] = [
         Paragraph(
             f"Each method minus {reference}, seed by seed: under one seed both began with the same "
@@ -51,14 +53,14 @@ def _table(study: Study, found: list[Comparison], title: str, order: int) -> Tab
             [named(study, comparison.method_a, order), *_estimate(c), listed(differences, digits)]
         )
     first = lots[0][1]
-    assumed = first.difference.assumption if first.difference else "one seed"
+    assumed = {c.difference.assumption if c.difference else "one seed has none" for _, c in lots}
     better = "lower" if first.lower_is_better else "higher"
     reference = study.suite.statistics.reference
     return Table(
         f"{title}, minus {reference}'s ({first.unit}; {better} is better)",
         ("Method", "Mean and t interval", "Exact p, least possible", "Each seed"),
         rows,
-        f"Interval at {100 * study.suite.statistics.level:g} %: {assumed}. "
+        f"Interval at {100 * study.suite.statistics.level:g} %: {'; or '.join(sorted(assumed))}. "
         f"{noise(first.noise, first.unit)}",
     )
 
@@ -67,9 +69,12 @@ def _estimate(c: Compared) -> tuple[Cell, Cell]:
     d = c.difference
     if d is None:
         return number(c.a[0] - c.b[0], DIGITS.get(c.unit, 3), True), not_estimable(1)
+    equal = ", all equal" if d.assumption == EQUAL else ""
     mean = Stack(
         number(d.estimate, DIGITS.get(c.unit, 3), True),
-        Number((d.low, d.high), DIGITS.get(c.unit, 3), True, "", f"[{{}}, {{}}]  n = {d.runs}"),
+        Number(
+            (d.low, d.high), DIGITS.get(c.unit, 3), True, "", f"[{{}}, {{}}]  n = {d.runs}{equal}"
+        ),
     )
     if d.p_exact is None:
         return mean, "too many pairs to count"

@@ -7,6 +7,7 @@ import numpy as np
 from classay.errors import InsufficientEvidence
 from classay.evidence.rerun import Judged
 from classay.metrics import drift_prior_vs_own
+from classay.metrics._matrix import NothingToDivideBy
 from classay.reports import charts
 from classay.reports.blocks import Block, Cell, Figure, Paragraph, Table
 from classay.reports.readings import labelled, learned, listed, named, of_the_learned, orders
@@ -25,8 +26,10 @@ def build(study: Study, judged: Judged) -> list[Block]:
         rows: list[list[Cell]] = []
         for method, values in drift.items():
             counts = learned(study, method, order)
-            cells = [
+            cells: list[Cell] = [
                 of_the_learned(values[:, j].tolist(), counts[:, j].tolist())
+                if np.isfinite(values[:, j]).all()
+                else NOTHING_TO_DIVIDE_BY
                 for j in range(len(prior))
             ]
             rows.append([named(study, method, order), *cells])
@@ -49,11 +52,19 @@ def build(study: Study, judged: Judged) -> list[Block]:
 
 
 def _drift(losses: Floats) -> Floats:
+    """Of every earlier domain, (seeds, T − 1); nan in a seed whose loss was 0 on one of them."""
     try:
-        each = [drift_prior_vs_own.per_domain(matrix)[:-1] for matrix in losses]
+        each = [_of_a_seed(matrix) for matrix in losses]
     except InsufficientEvidence:
         each = []
     return np.asarray(each, dtype=np.float64).reshape(-1, losses.shape[2] - 1)
+
+
+def _of_a_seed(matrix: Floats) -> Floats:
+    try:
+        return drift_prior_vs_own.per_domain(matrix)[:-1]
+    except NothingToDivideBy:
+        return np.full(matrix.shape[1] - 1, np.nan)
 
 
 def _figure(study: Study, drift: dict[str, Floats], prior: list[str], order: int) -> Figure:
@@ -64,7 +75,9 @@ def _figure(study: Study, drift: dict[str, Floats], prior: list[str], order: int
     )
     groups = {
         labelled(study, method): {
-            domain: values[learned(study, method, order)[:, j], j].tolist()
+            domain: values[
+                learned(study, method, order)[:, j] & np.isfinite(values[:, j]), j
+            ].tolist()
             for j, domain in enumerate(prior)
         }
         for method, values in drift.items()

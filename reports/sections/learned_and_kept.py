@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from classay import registry
+from classay.evidence.quantities import DIGITS
 from classay.evidence.rerun import Judged
 from classay.reports.blocks import Block, Cell, Figure, Paragraph, Table, number
 from classay.reports.plane import plane
-from classay.reports.readings import DIGITS, labelled, named, orders
+from classay.reports.readings import labelled, named, orders
 from classay.reports.sections._overlap import drift_of, ranked
 from classay.study import Study
 

@@ -32,7 +32,7 @@ def build(study: Study, judged: Judged) -> list[Block]:
     for order, heading in orders(study):
         blocks += [*heading, _gain(study, order)]
         if reference not in study.methods:
-            blocks.append(Paragraph(f"The plan's reference, {reference}, is not in this run."))
+            blocks.append(Paragraph(f"The plan's reference, {reference}, is not shown here."))
         else:
             blocks.append(_advantage(study, reference, order))
         if reference == "frozen" and reference in study.methods:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from classay import registry
+from classay.evidence.quantities import DIGITS
 from classay.evidence.rerun import Judged
 from classay.reports import charts
 from classay.reports.blocks import (
@@ -13,12 +14,7 @@ from classay.reports.blocks import (
     Table,
     number,
 )
-from classay.reports.readings import (
-    DIGITS,
-    labelled,
-    named,
-    orders,
-)
+from classay.reports.readings import labelled, named, orders
 from classay.reports.sections._conventions import every_convention
 from classay.reports.sections._overlap import drift_of, ranges, ranked
 from classay.study import Study

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from classay import registry
+from classay.evidence.quantities import DIGITS
 from classay.evidence.rerun import Judged, Judgement
 from classay.reports.blocks import Block, Cell, Mark, Number, Paragraph, Stack, Table, number
 from classay.reports.headline import STATUS, headline
 from classay.reports.readings import (
-    DIGITS,
     by_seed,
     listed,
     mean_and_range,

@@ -150,6 +150,7 @@ class Account(NamedTuple):
     rows: list[StepRow | InvariantRow | TraceRow]
     checkpoint: bytes
     about: str  # goes into a checkpoint as plain JSON
+    later: dict[int, tuple[bytes, str]]  # by step: within every further stretch of the phase
     trained: dict[str, torch.Tensor] | None  # the adapter in training, not yet consolidated
     # afterwards
     traces: list[TraceRow]
@@ -194,13 +195,16 @@ class Life:
                 answering.add((adapters.active, adapters.beside))
         parameters = list(method.parameters())
         shared = [p for _, p in adapters.named("shared")] if "shared" in names else []
-        rows = []
-        for _ in range(min(STOPPED, training.steps)):
-            rows += training.advance()
-        tensors, about = method.state()
-        checkpoint, about = packed({**tensors, **training.state()}), json.dumps(about)
-        while training.step < training.steps:
-            rows += training.advance()
+        rows, taken = [], {}
+        stops = {min(start + STOPPED, training.steps) for start in training.starts}
+        while training.step < training.steps or training.step in stops - taken.keys():
+            if training.step in stops:
+                tensors, about = method.state()
+                file = packed({**tensors, **training.state()})
+                taken[training.step] = file, json.dumps(about)
+            if training.step < training.steps:
+                rows += training.advance()
+        (checkpoint, about) = taken.pop(min(taken))
         trained = self._in_training()
         method.end_phase(phase)
         digest = base.digest()
@@ -220,6 +224,7 @@ class Life:
             rows=rows,
             checkpoint=checkpoint,
             about=about,
+            later=taken,
             trained=trained,
             traces=training.trace(training.step, ended=True),
             active=adapters.active,
@@ -344,19 +349,42 @@ def test_a_penalty_is_felt_after_the_first_step_of_the_second_phase(life, name):
         assert rows[1].term_gradient_norms[term] >= 1e-3 * rows[1].term_gradient_norms["lm"]
 
 
+def gone_on(resumed: Bench, saved: dict[str, torch.Tensor], about: str, step: int) -> list[StepRow]:
+    """Go on with the second phase from a checkpoint, to its end."""
+    resumed.method.restore(State(saved, json.loads(about)))
+    training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
+    training.restore(saved, step)
+    rows = []
+    while training.step < training.steps:
+        rows += training.advance()
+    resumed.method.end_phase(offered(1))
+    return [row for row in rows if isinstance(row, StepRow)]
+
+
 @every_example_and_format
 def test_a_killed_phase_goes_on_with_the_same_bits(bench, life, name, dtype):
     straight = life(name, dtype).phases[1]
-    resumed, saved = bench(name, dtype=dtype), unpacked(straight.checkpoint)
-    resumed.method.restore(State(saved, json.loads(straight.about)))
-    training = PhaseTraining(resumed.method, offered(1), SETTINGS, resumed.seeds)
-    training.restore(saved, min(STOPPED, training.steps))
-    while training.step < training.steps:
-        training.advance()
-    resumed.method.end_phase(offered(1))
+    resumed, stopped = bench(name, dtype=dtype), min(STOPPED, len(straight.steps))
+    rows = gone_on(resumed, unpacked(straight.checkpoint), straight.about, stopped)
+    assert [row.fact() for row in rows] == [row.fact() for row in straight.steps[stopped:]]
     assert equal(unpacked(straight.kept), weights(resumed))
     for domain, answered in zip((*DOMAINS, None), straight.answers, strict=True):
         assert torch.equal(answered, answers(resumed, domain)), domain
+
+
+@pytest.mark.parametrize("order", [unpacked, load], ids=["reversed", "as it lies in the file"])
+@pytest.mark.parametrize("name", [n for n in examples() if hasattr(example(n)[1], "share")])
+def test_a_phase_killed_in_a_further_stretch_goes_on_with_the_same_bits(bench, life, name, order):
+    straight = life(name).phases[1]
+    for step, (file, about) in straight.later.items():
+        resumed = bench(name)
+        rows = gone_on(resumed, order(file), about, step)
+        assert [row.fact() for row in rows] == [row.fact() for row in straight.steps[step:]]
+        assert equal(unpacked(straight.kept), weights(resumed))
+
+
+def test_compositions_are_killed_in_their_second_stretch(life):
+    assert all(life(name).phases[1].later for name in ("x_lora", "adapter_fusion"))
 
 
 @pytest.mark.parametrize(

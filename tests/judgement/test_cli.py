@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,7 @@ def test_an_instrument_that_failed_is_exit_code_1(run, command, here, change_abo
     assert json.loads(out)["sound"] is False
 
 
-def test_an_intact_run_verifies(run, command):
+def test_an_intact_run_verifies(run, command, here):
     code, out, err = command("verify", run)
     assert (code, err) == (0, "")
     assert "every chain and digest holds" in out
@@ -178,7 +179,11 @@ def test_an_intact_run_verifies(run, command):
         "verified": True,
         "found": [],
         "unfinished": [],
+        "report_compared": None,
     }
+    command("report", run)
+    command("retry", run)
+    assert json.loads(command("verify", run, "--json")[1])["report_compared"] is True
 
 
 def test_a_tampered_run_is_exit_code_4_with_the_row_named(run):
@@ -257,17 +262,53 @@ def test_a_report_that_was_edited_is_named(run, command):
     assert "report.html is not what these ledgers give" in err
 
 
-def test_a_report_of_another_version_is_as_the_run_left_it(run, command, here, monkeypatch):
-    """What the manifest knows by its digest was not edited, whatever is drawn today."""
+def test_a_report_of_another_version_is_known_by_its_digest(run, command, here, monkeypatch):
     command("retry", run)
     monkeypatch.setattr("classay.reports.render.render", lambda *parts: "<p>drawn otherwise")
     code, _, err = command("verify", run)
-    assert code == 0
-    assert "report.html is as the run left it" in err
+    assert code == 4
+    assert "report.html is not what these ledgers give" in err
+    monkeypatch.setattr("classay.ending.drawing", lambda: {"matplotlib": "4.0"})
+    code, out, err = command("verify", run)
+    assert (code, err) == (0, "")
+    assert "other versions drew it than are installed here, so it could not be drawn again" in out
+    assert json.loads(command("verify", run, "--json")[1])["report_compared"] is False
     (run / "report.html").write_text("<p>mine")
     code, _, err = command("verify", run)
     assert code == 4
     assert "report.html is not what these ledgers give" in err
+
+
+def test_a_forged_report_is_named_though_its_digest_was_put_into_the_manifest(run, command):
+    command("report", run)
+    report, kept = run / "report.html", run / "manifest.json"
+    forged = report.read_text("utf-8").replace("retain", "RETAIN")
+    assert forged != report.read_text("utf-8")
+    report.write_text(forged, "utf-8")
+    content = json.loads(kept.read_text("utf-8"))
+    kept.write_text(json.dumps(content | {"report": sha256(forged.encode()).hexdigest()}), "utf-8")
+    code, _, err = command("verify", run)
+    assert code == 4
+    assert "report.html is not what these ledgers give" in err
+
+
+def test_another_profile_does_not_take_the_place_of_the_runs_report(run, command, tmp_path):
+    command("report", run)
+    code, _, err = command("report", run, "--profile", "comparison")
+    assert code == 2
+    assert "the profile comparison was asked for, and the report of this run has the pro" in err
+    assert command("report", run, "--profile", "run")[0] == 0
+    there = tmp_path / "there.html"
+    assert command("report", run, "--profile", "comparison", "--output", there)[0] == 0
+    assert command("verify", run)[0] == 0
+
+
+@pytest.mark.parametrize("profile", ["printed", "logged"])
+def test_a_profile_of_something_else_is_refused(run, command, profile):
+    code, _, err = command("report", run, "--profile", profile)
+    assert code == 2
+    assert f"no profile is called {profile!r}" in err
+    assert "known: comparison, run, search" in err
 
 
 def test_a_report_goes_where_it_is_told_and_is_the_same_there(run, command, tmp_path):

@@ -4,9 +4,12 @@ import pytest
 from typer.testing import CliRunner
 
 from classay import study
+from classay.claims.verdict import Verdict
 from classay.cli import app
 from classay.errors import ConfigError, UnknownName
 from classay.evidence.comparison import compare
+from classay.evidence.rerun import judge
+from classay.reports.render import render
 
 
 @pytest.fixture
@@ -43,6 +46,51 @@ def test_a_seed_that_only_one_method_finished_is_left_out_by_name(build):
     assert found.left_out == (1,)
     assert found.compared[0].seeds == (0, 2)
     assert found.compared[0].a == pytest.approx((10, 14))
+
+
+def test_a_seed_that_neither_method_finished_is_named_too(build):
+    states = {"frozen-o0-s1": "failed", "naive_lora-o0-s1": "failed"}
+    assert compare(build(states=states), "naive_lora", "frozen").left_out == (1,)
+
+
+def test_an_order_that_the_run_does_not_have_is_named(build):
+    with pytest.raises(ConfigError, match="the order 7 was asked for, and the run has 1, counted"):
+        compare(build(), "naive_lora", "frozen", 7)
+
+
+def test_a_loss_of_nothing_leaves_one_quantity_out_and_not_the_comparison(build, rewrite):
+    def learned_wholly(row):
+        if (row.kind, getattr(row, "after", None), getattr(row, "domain", None)) != (
+            "eval", 1, "oven",
+        ) or row.split != "holdout":  # fmt: skip
+            return row
+        return row.model_copy(update={"total": row.total.model_copy(update={"nats": 0.0})})
+
+    folder = build().folder.path
+    rewrite(folder, "cells/naive_lora-o0-s1", learned_wholly)
+    found = compare(study.load(folder), "naive_lora", "frozen")
+    assert found.not_computable == ("Drift, prior domains, vs just learned",)
+    assert len(found.compared) == 3
+    (naive, *_) = (j for j in judge(study.load(folder)).judgements if j.method == "naive_lora")
+    assert (naive.verdict, naive.drift) == (Verdict.NOT_TESTED, ())
+    assert "is not computable: a reference is 0 and it needs one above 0" in naive.words
+    html = render(study.load(folder), judge(study.load(folder)))
+    assert "NAIVE_LORA is not ranked: " in html
+    assert "not computable (what it divides by is 0)" in html
+
+
+def test_a_comparison_says_that_the_instrument_failed(build, rewrite):
+    def moved(row):
+        if row.kind != "eval" or row.after != 2 or row.domain != "river":
+            return row
+        return row.model_copy(update={"per_item": "0" * 64})
+
+    folder = build().folder.path
+    rewrite(folder, "cells/frozen-o0-s1", moved)
+    done = CliRunner().invoke(app, ["compare", str(folder), "naive_lora", "joint"])
+    assert "The instrument failed a check, so nothing is concluded from these" in done.stdout
+    done = CliRunner().invoke(app, ["compare", str(folder), "naive_lora", "joint", "--json"])
+    assert json.loads(done.stdout)["sound"] is False
 
 
 def test_one_seed_has_no_interval(build):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from classay import registry, study
-from classay.evidence.instrument import checks, sound
+from classay.evidence.instrument import checks, complete, sound
 from classay.ledger import Ledger
 from classay.records import digest
 
@@ -149,11 +149,27 @@ def test_other_bits_from_disk_are_seen(ledgers, rewrite, field):
     assert check.found == "9 of 9 finished cells evaluated again, 8 equal to the bit"
 
 
-def test_one_cell_that_was_not_evaluated_again_is_seen(ledgers):
+def test_one_cell_that_was_not_evaluated_again_is_seen_and_is_no_failure_of_the_instrument(ledgers):
+    """A run that was killed between two checks; what it says is shown, and is not accepted."""
     (ledgers / "checks" / "fresh-joint-o0-s1" / "ledger.jsonl").unlink()
-    check = only_failure(ledgers)
-    assert check.name == FRESH
-    assert check.found == "8 of 9 finished cells evaluated again, 8 equal to the bit"
+    found = examined(ledgers)
+    assert found[FRESH].passed is None
+    assert found[FRESH].found == "8 of 9 finished cells evaluated again, 8 equal to the bit"
+    assert sound(list(found.values()))
+    assert not complete(list(found.values()))
+
+
+def test_a_difference_is_a_failure_also_while_cells_wait_for_their_check(ledgers, rewrite):
+    def other(row):
+        if row.kind != "eval":
+            return row
+        return row.model_copy(update={"per_item": "0" * 64})
+
+    (ledgers / "checks" / "fresh-joint-o0-s1" / "ledger.jsonl").unlink()
+    rewrite(ledgers, "checks/fresh-joint-o0-s0", other)
+    assert (
+        only_failure(ledgers).found == "8 of 9 finished cells evaluated again, 7 equal to the bit"
+    )
 
 
 def test_a_row_of_the_cell_itself_is_not_a_fresh_evaluation(ledgers, rewrite):

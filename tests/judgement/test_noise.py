@@ -36,12 +36,13 @@ def build(record_ledgers, tmp_path):
 
 
 # under seeds 0, 1, 2 every domain ends 1/16, 2/16, 3/16 nats higher, and is learned so much less;
-# nothing of FROZEN's moves afterwards, so its drift is 0 twice, and the difference is 0
+# nothing of FROZEN's moves afterwards: its drift is 0 twice, and 0 − 0 says nothing of noise
 def test_other_draws_by_hand(build):
     found = floors(build())
     assert found[LOSS].draws == (0.0625, 0.125, 0.1875)
     assert found[GAIN].draws == (-0.0625, -0.125, -0.1875)
-    assert found[DRIFT].draws == (0.0, 0.0, 0.0)
+    assert (found[DRIFT].draws, found[DRIFT].fixed) == ((), True)
+    assert not found[LOSS].fixed
     assert largest(found[GAIN].draws) == 0.1875
 
 
@@ -51,7 +52,7 @@ def test_another_layout_by_hand(build):
     found = floors(build())
     assert found[LOSS].layouts == (1 / 64,) * 3
     assert found[DRIFT].layouts == pytest.approx((0.375,) * 3)
-    assert found[GAIN].layouts == (0.0,) * 3  # what is measured just after learning stays
+    assert found[GAIN].layouts == ()  # only what stands at the end is measured again
     assert found["Accuracy at the end"].layouts == ()  # probes are not answered again
 
 
@@ -112,6 +113,7 @@ def test_compare_prints_it_beside_every_difference(build):
     assert len(lines) == 3
     assert all("noise floor: FROZEN alone moves by up to" in line for line in lines)
     assert "0.19 nats/token under other random draws and 0.016 nats/token in another" in lines[1]
+    assert "0.38 % in another batch layout, and other draws cannot move it: it is 0 by" in lines[0]
     done = CliRunner().invoke(app, ["compare", run, "naive_lora", "frozen", "--json"])
     found = json.loads(done.stdout)
     assert found["compared"][1]["noise"]["draws"] == [0.0625, 0.125, 0.1875]
@@ -128,6 +130,8 @@ def test_the_report_prints_it_beside_every_difference(build):
     section = section[: section.index("</section>")]
     assert section.count(floor) == 4  # one a quantity
     assert "0.188 nats/token under other random draws" in section
+    assert "Other random draws cannot move it: it is 0 by construction." in section
+    assert "0.00 % under other random draws" not in section
     # 3 pairs of signs: 2 of 8 patterns are as far out, and none can be further
     assert "0.2500" in section
     assert "no less than 0.2500" in section
@@ -140,9 +144,9 @@ def test_the_report_prints_it_beside_every_difference(build):
     [
         (
             {"statistics": {"reference": "ewc"}},
-            "The plan's reference is ewc, and this run has no such",
+            "The plan's reference is ewc, and it is not shown here",
         ),
-        ({"methods": {"frozen": {}, "joint": {}}}, "and this run has no other method"),
+        ({"methods": {"frozen": {}, "joint": {}}}, "and no other method is shown here"),
     ],
 )
 def test_a_run_in_which_nothing_can_be_set_against_the_reference_says_so(build, change, words):
