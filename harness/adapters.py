@@ -161,6 +161,19 @@ class Adapters:
         else:
             self._peft.add_adapter(name, self._config())
         self.names.append(name)
+        added = [
+            key
+            for key, _ in self._peft.named_parameters()
+            if "lora_" in key and f".{name}." in f"{key}."
+        ]
+        other = [key for key in added if "lora_A" not in key and "lora_B" not in key]
+        if other or not added:
+            raise ConfigError(
+                f"adapter.targets is {self.spec.targets!r}, which leads to "
+                f"{', '.join(other[:2]) or 'nothing'}; linear modules were needed.\n"
+                f"  An adapter is B A beside a linear map, and an embedding is none. Name others, "
+                f"or say all-linear."
+            )
         # found once: methods ask at every step, and the whole model would be walked each time
         self._named[name] = [
             (key.replace(f".{name}.", "."), parameter)

@@ -37,9 +37,15 @@ def check(model: nn.Module, phase: Phase, share: float, setting: str) -> None:
 
     share    of a row that is written
     setting  its name in the suite
-    raises   ConfigError   no beginning is left, or the model has no room for a row behind a row
+    raises   ConfigError   no beginning is left, nothing is written though a share above 0 was asked
+                           for, or the model has no room for a row behind a row
     """
     block = phase.batches[0]["input_ids"].shape[1]
+    if share > 0 and cut(block, share) == block:
+        raise ConfigError(
+            f"rows of {block} tokens, of which {setting} = {share:g} is less than half a token: "
+            f"nothing would be written.\n  Raise {setting}, or stream.block."
+        )
     if cut(block, share) < 1:
         raise ConfigError(
             f"rows of {block} tokens, of which {setting} = {share:g} leaves no first token to "

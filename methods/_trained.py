@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from classay.adapters import Adapters
+from classay.errors import ConfigError
 from classay.method import Group, Phase, State
 from classay.methods._composing import Composing
 from classay.methods._mixture import Mixture, Stack
@@ -64,6 +65,13 @@ class Trained(Composing):
         return {}
 
     def begin_phase(self, phase: Phase) -> None:
+        rows = sum(len(batch["labels"]) for batch in phase.batches)
+        if self.config.share > 0 and not round(self.config.share * rows):
+            raise ConfigError(
+                f"domain {phase.domain!r} is offered {rows} rows, and methods.{self.name}.share = "
+                f"{self.config.share:g} of them is less than half a row: the composition would "
+                f"never be trained.\n  Raise share or training.tokens_per_domain, or set it to 0."
+            )
         super().begin_phase(phase)
         self._left = len(phase.batches)
         if self.several:

@@ -16,7 +16,8 @@ choices     a new sample of the memory at every step, in training mode as the ba
             rows stand behind the offered ones in the batch of the step, so that the second pass is
             charged as tokens trained, though no step descends on them. A share that is no whole
             number of rows a step is spread over the steps; fewer than one row a step are refused.
-            Where nothing opposes the past this is naive LoRA to the bit; the trace shows g·g_ref.
+            Where nothing opposes the past and nothing drops out this is naive LoRA to the bit; the
+            trace shows g·g_ref.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class AGem(Rehearsing):
 
     _reference: Batch | None = None  # rows of the memory that this step is held against
     _products: Tensor | None = None  # before and after the projection
+    _past: Tensor | None = None  # g_ref of this step
+    _left: Tensor | None = None  # of ‖g‖ by the projection
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:
@@ -60,7 +63,7 @@ class AGem(Rehearsing):
 
     def begin_phase(self, phase: Phase) -> None:
         self.require_a_row_a_step(phase, "a_gem")
-        self._products = None
+        self._products = self._past = None
         super().begin_phase(phase)
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:
@@ -93,16 +96,23 @@ class AGem(Rehearsing):
         parameters = list(self.parameters())
         past = torch.autograd.grad(super().loss(self._reference)["lm"], parameters)
         g = _vector([p.grad for p in parameters if p.grad is not None])
-        projected, self._products = project(g, _vector(past))
+        self._past = _vector(past).double()
+        projected, self._products = project(g, self._past)
+        self._left = projected.double().norm() / g.double().norm().clamp_min(1e-300)
         pieces = projected.split([p.numel() for p in parameters])
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.grad = piece.view_as(parameter)
 
     def trace(self, ended: bool) -> Trace | None:
-        if self._products is None:
+        if self._products is None or self._past is None or self._left is None:
             return None
-        before, after = self._products.tolist()
-        return Trace(("all",), {BEFORE: [before], AFTER: [after]}, {AFTER: (-ROUNDING, 1.0)})
+        # of the gradient that the step took, which in a stack the components behind this one may
+        # have edited; clipping changes no angle
+        taken = _vector([p.grad for p in self.parameters() if p.grad is not None]).double()
+        length = (taken.norm() * self._past.norm()).clamp_min(1e-300)
+        before, after = float(self._products[0]), float(taken @ self._past / length * self._left)
+        promised = {AFTER: (-ROUNDING, 1.0 + ROUNDING)}
+        return Trace(("all",), {BEFORE: [before], AFTER: [after]}, promised)
 
 
 def project(g: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:

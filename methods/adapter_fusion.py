@@ -19,7 +19,7 @@ departures  an adapter is a LoRA and not a bottleneck, so there is one attention
 choices     no bias and no √d, as in the paper's formula (the code has biases in Q and K). Q, K and
             V have no weight decay, and go on from phase to phase. ``share`` is the budget of the
             composition in budgets of a domain: it comes on top, and the learning rate's schedule
-            begins anew with it. While the composition is learned there is no dropout
+            begins anew with it. While the composition is learned the adapters have no dropout
 ablation    ``composition``: the domain's own adapter answers, which is FROZEN's answer
 """
 

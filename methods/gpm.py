@@ -38,7 +38,7 @@ from classay.methods import _activations as inputs
 from classay.methods import _subspaces as subspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor, nn
 
@@ -69,7 +69,6 @@ class GPM(Method):
         super().__init__(adapters, config, seeds)
         self._bases: dict[str, Tensor] = {}  # shape of W -> M, (weights, in, columns)
         self._before: dict[str, Tensor] = {}  # shape of W -> W as the step found it
-        self._along: dict[str, Tensor] = {}  # shape of W -> max |ΔW M| of the last step, (weights,)
 
     def begin_phase(self, phase: Phase) -> None:
         inputs.require(phase, self.config.examples, "gpm")
@@ -89,13 +88,11 @@ class GPM(Method):
     def after_step(self) -> None:
         import torch
 
-        for shape, _, weights, m in self._groups():
+        for shape, _, weights, m in self._groups() if self.config.variant == "update" else ():
             before, after = self._before[shape], torch.stack([w.detach() for w in weights])
-            if self.config.variant == "update":
-                after = torch.where(_full(m), before, after - (after - before) @ m @ m.mT)
-                with torch.no_grad():
-                    torch._foreach_copy_(weights, list(after))
-            self._along[shape] = subspaces.largest((after - before) @ m)
+            after = torch.where(_full(m), before, after - (after - before) @ m @ m.mT)
+            with torch.no_grad():
+                torch._foreach_copy_(weights, list(after))
 
     def end_phase(self, phase: Phase) -> None:
         import torch
@@ -111,12 +108,22 @@ class GPM(Method):
             new = subspaces.spanned(u, subspaces.needed(shares, threshold))
             if (m := subspaces.basis(held + new)).any():
                 self._bases[shape] = m
-        self._before, self._along = {}, {}
+        self._before = {}
+
+    def _moved(self, shape: str, weights: Sequence[Tensor], m: Tensor) -> Tensor:
+        """max |ΔW M| of the last step, (weights,)."""
+        import torch
+
+        now = torch.stack([weight.detach() for weight in weights])
+        return subspaces.largest((now - self._before[shape]) @ m)
 
     def trace(self, ended: bool) -> Trace | None:
         """How full every basis is, and what the last step moved along it.
 
         ended  M is that of the next phase: its orthonormality, and nothing of the last step
+
+        Along M is measured on the weights that the step has left: in a stack, after what the
+        components behind this one did to them.
         """
         import torch
 
@@ -125,8 +132,8 @@ class GPM(Method):
         names = (FULL, ORTHONORMAL if ended else ALONG)
         measured = inputs.read(
             (keys, torch.stack([subspaces.columns(m) / m.shape[1], last], dim=1))
-            for shape, keys, _, m in self._groups()
-            for last in [subspaces.off(m) if ended else self._along[shape]]
+            for shape, keys, weights, m in self._groups()
+            for last in [subspaces.off(m) if ended else self._moved(shape, weights, m)]
         )
         named = [key for key, _ in self.adapters.named(self.adapters.active)]
         values = {

@@ -80,6 +80,12 @@ class Replay(Rehearsing):
                 f"  Raise methods.replay.share or training.tokens_per_domain, or set the share "
                 f"to 0."
             )
+        if config.memory == "reservoir" and config.share > 0 and not round(config.share * rows):
+            raise ConfigError(
+                f"domain {phase.domain!r} is offered {rows} rows, and methods.replay.share = "
+                f"{config.share:g} of them is less than half a row: nothing would be replayed.\n"
+                f"  Raise methods.replay.share or training.tokens_per_domain, or set it to 0."
+            )
         super().begin_phase(phase)
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:

@@ -148,6 +148,8 @@ class SpectralRegularization(Method):
         found = []
         for module, right in zip(modules, rights, strict=True):
             w = dense(module.base_layer.weight).to(right)
+            if getattr(module, "fan_in_fan_out", False):  # GPT-2's Conv1D holds (in, out)
+                w = w.T
             down, up = (matrix.detach() for matrix in self._pair(module))
             for _ in range(count):
                 left = normalize(w @ right + up @ (down @ right), dim=0)

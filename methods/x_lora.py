@@ -16,8 +16,8 @@ choices     layerwise scalings, where a layer is a target module; depth 1 is one
             U(−1/√d, 1/√d), which is PyTorch's start of a linear layer, and have no weight decay.
             No gradient goes through the first pass: nothing there learns. ``share`` is the budget
             of the composition in budgets of a domain: it comes on top, and the learning rate's
-            schedule begins anew with it. While the composition is learned there is no dropout. The
-            first pass is charged in seconds, not in tokens
+            schedule begins anew with it. While the composition is learned the adapters have no
+            dropout. The first pass is charged in seconds, not in tokens
 ablation    ``composition``: the domain's own adapter answers, which is FROZEN's answer
 """
 

@@ -7,8 +7,10 @@
 
 Without an exponential a half-step, the first is the fast one. It is taken where the logits of a
 matrix span at most ``SPAN``: a scaling vector then spans no more (Birkhoff's theorem on Hilbert's
-metric), so that with n ≤ 256 its entries stay within e^±66, and no sum underflows in float32. Where
-there are zeros nothing bounds them, and the span is infinite.
+metric), so that with n ≤ 256 its entries stay within e^±46, and no sum underflows in float32. An
+exponent is rounded by up to 2⁻²⁴ of the span, and with a larger one a matrix of two rows, of which
+a closed form is known, would miss it by more than 1e-6. Where there are zeros nothing bounds the
+scalings, and the span is infinite.
 
 An entry outside a matrix belongs to an identity matrix beside it, so that no sum is 0.
 """
@@ -20,8 +22,8 @@ import triton.language as tl
 
 from classay.kernels.interpreted import INTERPRETED
 
-SPAN = tl.constexpr(60.0)
-MOST = tl.constexpr(3.4028234663852886e38)  # the largest number of float32
+SPAN = tl.constexpr(40.0)
+MOST = tl.constexpr(1.7014117331926443e38)  # half of float32's largest: two differ by a number
 ROUNDING = tl.constexpr(2.0**-23)  # of a float32 sum, relative, for each number that is summed
 BITS = tl.constexpr(1.4426950408889634)  # of the logits, log₂ e
 
@@ -114,6 +116,13 @@ def scaling(a, other, AXIS: tl.constexpr, LOG: tl.constexpr, ROUNDED: tl.constex
 
 
 @triton.jit
+def normalised(a, AXIS: tl.constexpr):
+    """Logarithms, of which the sums along an axis have become 1."""
+    a -= tl.max(a, AXIS, keep_dims=True)
+    return a - tl.log(tl.sum(tl.exp(a), AXIS, keep_dims=True))
+
+
+@triton.jit
 def scaled(a, u, v, LOG: tl.constexpr):
     """The matrix that two scaling vectors make."""
     if LOG:
@@ -123,7 +132,7 @@ def scaled(a, u, v, LOG: tl.constexpr):
 
 @triton.jit
 def refused(x, temperature, zeros):
-    """Where an entry is NaN or +∞, is driven to ∞ by the temperature, or is a −∞ not asked for."""
+    """Where an entry is NaN, beyond ``MOST`` by itself or as divided, or a −∞ nobody asked for."""
     # a quotient would overflow first, of which Triton's interpreter warns
     infinite = tl.abs(x) > MOST * tl.minimum(temperature, 1.0)
     asked = (x == float("-inf")) & (zeros != 0)

@@ -32,7 +32,7 @@ def forward(
     """
     out = torch.empty_like(logits, dtype=torch.float32)
     certificate = out.new_empty(4, sum(counts))
-    launch = _tabled(tuple(counts), tuple(sizes), None, logits.device)
+    launch = _kept(_tabled(tuple(counts), tuple(sizes), None, logits.device))
     if len(launch.table):
         with torch.cuda.device_of(logits):
             program.forward[(len(launch.table),)](
@@ -54,7 +54,7 @@ def backward(
 ) -> Tensor:
     """The gradient of the logits, flat and of their number format, from that of the matrices."""
     dlogits = torch.empty_like(logits)
-    launch = _tabled(tuple(counts), tuple(sizes), iterations, logits.device)
+    launch = _kept(_tabled(tuple(counts), tuple(sizes), iterations, logits.device))
     if len(launch.table):
         with torch.cuda.device_of(logits):
             program.backward[(len(launch.table),)](
@@ -78,12 +78,12 @@ def padded(n: int) -> int:
     return min(size for size in program.HELD if n <= size)
 
 
-def last(n: int) -> tuple[bool, int]:
+def last(n: int) -> int:
     """What matrices of different sizes are sorted by, so that those that fill a tile are aligned.
 
     n        rows of a matrix; n² of a power of two is a multiple of every smaller one's
     """
-    return padded(n) != n, -n
+    return (LARGEST + 1 if padded(n) != n else 0) - n
 
 
 class _Launch(NamedTuple):
@@ -92,6 +92,16 @@ class _Launch(NamedTuple):
     full: int  # the sum of the padded sizes that occur, of matrices that fill them
     part: int  # and of matrices that do not
     registers: int  # the most of a thread
+
+
+_CAPTURED: list[Tensor] = []
+
+
+def _kept(launch: _Launch) -> _Launch:
+    # a CUDA graph holds the address of a table and not the table, which the cache may let go
+    if launch.table.is_cuda and torch.cuda.is_current_stream_capturing():
+        _CAPTURED.append(launch.table)
+    return launch
 
 
 @lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from classay.kernels.forward_mode import without_tangent
 from classay.kernels.sinkhorn.reference import Certificate, Normalised, checked, divided
 from classay.kernels.sinkhorn.support import lacks_total_support
 
@@ -25,7 +27,9 @@ def sinkhorn_fused(
              RuntimeError            neither a GPU nor Triton's interpreter
     choices  gradients are the exact adjoint of the finite iteration, whose scalings are made again.
              A temperature that is a tensor divides before the kernel, so that its gradient is
-             autograd's; a number divides inside, after the largest logit is taken off
+             autograd's; a number divides inside, after the largest logit is taken off.
+             What is beyond half of float32's largest number is refused as ∞ is. A gradient ∂M of
+             more than 1e20 may overflow on its way back where the logits span nearly 40
     """
     return sinkhorn_fused_many([logits], iterations, temperature, zeros)[0]
 
@@ -52,7 +56,8 @@ def sinkhorn_fused_many(
         return []
     if isinstance(temperature, Tensor):
         logits, temperature = [divided(each, temperature) for each in logits], 1.0
-    order = sorted(range(len(logits)), key=lambda k: last(logits[k].shape[-1]))
+    # a size may be a symbol of torch.compile's, by which nothing is sorted
+    order = sorted(range(len(logits)), key=lambda k: last(operator.index(logits[k].shape[-1])))
     shapes = [logits[k].shape for k in order]
     sizes, counts = [shape[-1] for shape in shapes], [math.prod(shape[:-2]) for shape in shapes]
     # a reshape alone may be a view that leaves out every second number
@@ -79,7 +84,7 @@ def _sinkhorn(
 ) -> tuple[Tensor, Tensor]:
     from classay.kernels.sinkhorn.launch import forward
 
-    logits = _without_refused(logits, counts, sizes, zeros)
+    logits = _without_refused(_flat(logits, counts, sizes), counts, sizes, zeros)
     return forward(logits, counts, sizes, iterations, temperature, zeros)
 
 
@@ -101,8 +106,10 @@ def _sinkhorn_backward(
 ) -> Tensor:
     from classay.kernels.sinkhorn.launch import backward
 
-    logits = _without_refused(logits, counts, sizes, zeros)
-    return backward(logits, dout.contiguous(), counts, sizes, iterations, temperature, zeros)
+    logits = _without_refused(_flat(logits, counts, sizes), counts, sizes, zeros)
+    return backward(
+        logits, _flat(dout, counts, sizes), counts, sizes, iterations, temperature, zeros
+    )
 
 
 @_sinkhorn_backward.register_fake
@@ -123,6 +130,17 @@ def _differentiate(ctx: Any, dout: Tensor, _: Tensor) -> tuple[Any, ...]:
 _sinkhorn.register_autograd(_differentiate, setup_context=_keep)
 
 
+def _flat(numbers: Tensor, counts: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    """Numbers as the kernels read them: one after the other, as many as the matrices have."""
+    needed = sum(count * n * n for count, n in zip(counts, sizes, strict=True))
+    if numbers.dim() != 1 or len(numbers) != needed:
+        raise ValueError(
+            f"classay::sinkhorn got numbers of shape {list(numbers.shape)}; one dimension of "
+            f"{needed} was needed.\n  Call sinkhorn_fused_many, which lays them out."
+        )
+    return numbers.contiguous()
+
+
 def _without_refused(
     logits: Tensor, counts: Sequence[int], sizes: Sequence[int], zeros: bool
 ) -> Tensor:
@@ -139,6 +157,7 @@ def _without_refused(
 
 def _kernel_takes(logits: Tensor, iterations: int, temperature: float | Tensor) -> None:
     checked(logits, iterations, temperature)
+    without_tangent("the Sinkhorn kernels", logits, temperature)
     if logits.dtype == torch.float64:
         raise TypeError(
             "the Sinkhorn kernels got logits of torch.float64; float32 or bfloat16 was needed.\n"

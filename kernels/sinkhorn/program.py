@@ -81,6 +81,8 @@ def forward(
     certificate  (4, batch)      float32
     FULL, PART   the sum of the padded sizes that occur, of matrices that fill them and that do not
     """
+    # three times as many may be more than an int32 holds; 1 is a constant, which has no .to
+    batch = tl.full([], 0, tl.int64) + batch
     row = table + tl.program_id(0) * 5
     # volatile, as the compiler would put a load off to where its number is wanted
     start, first = tl.load(row, volatile=True), tl.load(row + 3, volatile=True)

@@ -21,7 +21,15 @@ import triton
 import triton.language as tl
 
 from classay.kernels.sinkhorn import streaming
-from classay.kernels.sinkhorn.domain import ROUNDING, again, scaled, scaling, smallest, times
+from classay.kernels.sinkhorn.domain import (
+    ROUNDING,
+    again,
+    normalised,
+    scaled,
+    scaling,
+    smallest,
+    times,
+)
 from classay.kernels.sinkhorn.tiles import (
     axis_first,
     columns_of,
@@ -38,9 +46,13 @@ from classay.kernels.sinkhorn.tiles import (
 
 @triton.jit
 def _iterated(a, ITERATIONS: tl.constexpr, N: tl.constexpr, P: tl.constexpr, LOG: tl.constexpr):
+    if LOG:
+        # what the first iteration takes off is as large as the logits' range, and what the others
+        # do is small: kept apart it would be rounded as coarsely in every entry
+        a = normalised(normalised(a, 2), 0)
     u = tl.full([N, P, 1], 0.0 if LOG else 1.0, tl.float32)
     v = tl.full([1, P, N], 0.0 if LOG else 1.0, tl.float32)
-    for _ in range(ITERATIONS):
+    for _ in range(ITERATIONS - 1 if LOG else ITERATIONS):
         u = scaling(a, v, 2, LOG)
         v = scaling(a, u, 0, LOG)
     return scaled(a, u, v, LOG)

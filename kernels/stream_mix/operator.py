@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from classay.kernels.compilation import Configuration, fp_fusion
+from classay.kernels.forward_mode import without_tangent
 from classay.kernels.multiprocessors import multiprocessors
 from classay.kernels.stream_mix.arguments import check
 from classay.kernels.stream_mix.shipped import MOST, mixing, programs, summing
@@ -30,9 +31,10 @@ def stream_mix_fused(h: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> Tensor:
     raises   ValueError   what the reference refuses, float64, and more rows of q than fit
     choices  a token's bits do not depend on the batch it comes in, nor on its place there
              every gradient repeats its bits: see ``fused`` for the sums over tokens
-             the gradient has no gradient of its own for M, Q and α
+             no gradient has a gradient of its own: who asks for one is told so
     """
     check(h, m, q, alpha)
+    without_tangent("stream_mix_fused", h, m, q, alpha)
     if h.dtype not in TRITON:
         raise ValueError(
             f"stream_mix_fused got {str(h.dtype).removeprefix('torch.')}; its sums are float32's."
@@ -113,15 +115,24 @@ def _gradients(ctx: Any, dy: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     dh, pulled = _stream_mix(dy, m.mT, q, alpha)
     if not any(ctx.needs_input_grad[1:]):
         return dh, None, None, None
-    p, w = _token_sums(streams, dy, pulled, h)
+    return dh, *_structure(_token_sums(streams, dy, pulled, h), m, q, alpha)
 
+
+def _from_sums(sums: Tensor, m: Tensor, q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(∂M, ∂Q, ∂α) from (P, W). An operator too: of its parts autograd would differentiate some."""
     # float64 costs nothing at n r rows, and no switch for TF32 reaches it
     n = len(m)
-    p, w, wide = (t.double().view(n, -1) for t in (p, w, q.contiguous()))  # (n, r d)
+    p, w, wide = (t.double().view(n, -1) for t in (*sums, q.contiguous()))  # (n, r d)
     change, a = m.double() - torch.eye(n, dtype=torch.float64, device=m.device), alpha.double()
     s = wide @ p.mT
     dq = (a * (change @ p + change.mT @ w)).view(q.shape)
-    return dh, (a * s).to(m.dtype), dq.to(q.dtype), (change * s).sum().to(alpha.dtype)
+    return (a * s).to(m.dtype), dq.to(q.dtype), (change * s).sum().to(alpha.dtype)
+
+
+def _structure_shapes(
+    sums: Tensor, m: Tensor, q: Tensor, alpha: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return m.new_empty(m.shape), q.new_empty(q.shape), alpha.new_empty(())
 
 
 _stream_mix = torch.library.custom_op("classay::stream_mix", _mix, mutates_args=())
@@ -129,3 +140,5 @@ _stream_mix.register_fake(_mix_shapes)
 _stream_mix.register_autograd(_gradients, setup_context=_keep)
 _token_sums = torch.library.custom_op("classay::stream_mix_token_sums", _sums, mutates_args=())
 _token_sums.register_fake(_sums_shape)
+_structure = torch.library.custom_op("classay::stream_mix_structure", _from_sums, mutates_args=())
+_structure.register_fake(_structure_shapes)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from classay.adapters import Adapters
+from classay.errors import ConfigError
 from classay.method import Cost, Group, Method, Phase, State
 from classay.methods._rows import KEYS, Rows
 from classay.methods.lora_moe.experts import Experts
@@ -42,6 +43,13 @@ class LoRAMoE(Method):
 
     def begin_phase(self, phase: Phase) -> None:
         self.rows.drawn(phase)  # refuses before any work
+        rows, share = sum(len(batch["labels"]) for batch in phase.batches), self.config.share
+        if share > 0 and not round(share * rows):
+            raise ConfigError(
+                f"domain {phase.domain!r} is offered {rows} rows, and methods.lora_moe.share = "
+                f"{share:g} of them is less than half a row: nothing would be replayed.\n"
+                f"  Raise share or training.tokens_per_domain, or set it to 0."
+            )
         self._kind = phase.index % self.config.kinds
         if phase.index == 0:
             self.experts.begin()

@@ -18,7 +18,8 @@ choices     a component that only adds rows adds them to the batch that all othe
             rates are multiplied. A term whose name is taken has its method's name put before it.
             A method with an adapter a domain, or that answers otherwise than with the shared one,
             cannot be a component: what it adds would not be what the others protect. Nor can one
-            that replaces the offered rows.
+            that replaces the offered rows. Of a component behind which another one edits gradients
+            or weights nothing is promised: what it promises alone is measured on what is left.
 """
 
 from __future__ import annotations

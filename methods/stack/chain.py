@@ -102,9 +102,13 @@ class Stack(Method):
 
     def trace(self, ended: bool) -> list[Trace]:
         found: list[Trace] = []
-        for component in self.components.values():
+        components = list(self.components.values())
+        for place, component in enumerate(components):
             its = component.trace(ended)
-            found += [its] if isinstance(its, Trace) else its or []
+            own = [its] if isinstance(its, Trace) else its or []
+            # what one promises of a step, those behind it may undo: it is measured all the same
+            edited = any(map(_edits, components[place + 1 :]))
+            found += [trace._replace(promised={}) for trace in own] if edited else own
         return found
 
     def ablations(self) -> Mapping[str, AbstractContextManager[object]]:
@@ -132,3 +136,9 @@ class Stack(Method):
             mine = f"{name}/"
             own = {k.removeprefix(mine): t for k, t in state.tensors.items() if k.startswith(mine)}
             component.restore(State(shared | own, state.about[name]))
+
+
+def _edits(component: Method) -> bool:
+    """Whether a method has a say in gradients or in what a step left."""
+    own = type(component)
+    return (own.edit_gradients, own.after_step) != (Method.edit_gradients, Method.after_step)

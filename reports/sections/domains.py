@@ -10,7 +10,15 @@ from classay.metrics import drift_prior_vs_own
 from classay.metrics._matrix import NothingToDivideBy
 from classay.reports import charts
 from classay.reports.blocks import Block, Cell, Figure, Paragraph, Table
-from classay.reports.readings import labelled, learned, listed, named, of_the_learned, orders
+from classay.reports.readings import (
+    NOTHING_TO_DIVIDE_BY,
+    labelled,
+    learned,
+    listed,
+    named,
+    of_the_learned,
+    orders,
+)
 from classay.study import Floats, Study
 
 TITLE = "Domains"

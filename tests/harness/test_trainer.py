@@ -328,6 +328,18 @@ def test_a_resumed_phase_has_the_bits_of_one_that_was_not():
     assert model.w.item() == straight.method.model.w.item()
 
 
+def test_a_moment_that_is_not_its_parameters_is_refused():
+    first = training(batches=6)
+    first.advance()
+    tensors = first.state()
+    (name,) = (name for name in tensors if name.endswith("/exp_avg"))
+    with pytest.raises(
+        ValueError,
+        match=r"(?s)exp_avg has the shape \(7, 2\) and its parameter .*another order.*by name",
+    ):
+        training(batches=6).restore({**tensors, name: torch.zeros(7, 2)}, 1)
+
+
 def test_resuming_without_the_optimizer_would_be_seen():
     straight = training(batches=6)
     for _ in range(6):

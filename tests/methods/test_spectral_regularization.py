@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from classay import registry
+from classay.adapters import Adapters
 from classay.errors import ConfigError
 from classay.method import Method, State
 from classay.methods.naive_lora import NaiveLoRA
@@ -18,6 +19,8 @@ from classay.methods.spectral_regularization import (
     SpectralRegularization,
     term,
 )
+from classay.seeding import Seeds
+from classay.suite import AdapterSpec
 
 FACTORS = Config(variant="factors", strength=0.02)
 EFFECTIVE = Config(variant="effective", strength=2.0)
@@ -203,6 +206,29 @@ def test_a_new_process_has_the_same_singular_vectors(make, learn, offered, confi
     for one in (method, other):
         one.after_step()
     assert torch.equal(method.loss(batch)["spectral"], other.loss(batch)["spectral"])
+
+
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False")
+def test_a_matrix_that_gpt_2_holds_turned_around_is_turned_back(learn):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(3)
+    size = {"n_embd": 16, "n_head": 2, "n_layer": 1, "n_positions": 32, "vocab_size": 320}
+    model = GPT2LMHeadModel(GPT2Config(**size, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0)).eval()
+    adapters = Adapters(model, AdapterSpec(rank=2, alpha=4, targets="all-linear"), Seeds(0))
+    method = SpectralRegularization(adapters, EFFECTIVE, adapters.seeds)
+    learn(method, [0])
+    for (out, width), modules in method._modules().items():
+        rights = torch.randn(len(modules), width)
+        left, right, base = method._iterated(modules, rights, 300)
+        for i, module in enumerate(modules):
+            w, (down, up) = module.base_layer.weight.T.detach(), method._pair(module)
+            assert w.shape == (out, width)
+            delta = (up @ down).detach()
+            found = base[i] + left[i] @ delta @ right[i]
+            assert float(found) == pytest.approx(
+                float(torch.linalg.matrix_norm(w + delta, 2)), 1e-4
+            )
 
 
 def test_what_is_kept_is_charged(make, learn):

@@ -12,14 +12,19 @@ torch = pytest.importorskip("torch")
 from classay import registry
 from classay.errors import ConfigError
 from classay.method import Cost, Group, Method, Trace
+from classay.methods.a_gem import AFTER
 from classay.methods.ewc import EWC
+from classay.methods.gpm import ALONG
 from classay.methods.naive_lora import NaiveLoRA
 from classay.methods.replay import Replay
 from classay.methods.stack import Config, Stack
+from classay.suite import Training
+from classay.trainer import PhaseTraining
 
 EWC_ = {"method": "ewc", "strength": 100.0, "examples": 8, "normalisation": "max"}
 REPLAY = {"method": "replay", "capacity": 8, "share": 0.5}
 BOTH = Config(components=(EWC_, REPLAY))
+SETTINGS = Training(tokens_per_domain=128, batch=2, learning_rate=0.02, warmup_steps=1)
 IDS = torch.arange(16).reshape(1, 16)
 SHARED = [
     name
@@ -330,3 +335,41 @@ def test_what_does_not_share_one_adapter_is_refused_before_any_work(name):
 def test_wrong_components_are_refused_before_any_work(components, words):
     with pytest.raises(ConfigError, match=words):
         registry.resolve("stack", {"components": components})
+
+
+GPM_ = {"method": "gpm", "variant": "update", "examples": 8, "threshold": 0.9}
+DECAY = {"method": "plain_tricks", "decay": 0.1}
+A_GEM = {"method": "a_gem", "capacity": 8, "share": 1.0}
+FREEZE = {"method": "b_freeze"}
+
+
+def traced(method, learn, offered, title):
+    """Whether something is promised of a number of the second phase, and its largest size."""
+    learn(method, [0])
+    method.begin_phase(offered(1))
+    training = PhaseTraining(method, offered(1), SETTINGS, method.seeds)
+    found = []
+    while training.step < training.steps:
+        training.advance()
+        found += [t for t in method.trace(ended=False) if any(title in name for name in t.values)]
+    assert found
+    rows = [(name, x) for t in found for name, row in t.values.items() for x in row]
+    largest = max(abs(x) for name, x in rows if title in name)
+    return any(title in name for t in found for name in t.promised), largest
+
+
+def test_what_a_component_promises_is_measured_on_what_those_behind_it_left(make, learn, offered):
+    # a decay behind GPM moves every weight, also along M; before it, GPM takes that out again
+    behind = make(Stack, Config(components=(GPM_, DECAY)))
+    promised, largest = traced(behind, learn, offered, ALONG)
+    assert (promised, largest > 1e-3) == (False, True)
+    before = make(Stack, Config(components=(DECAY, GPM_)))
+    promised, largest = traced(before, learn, offered, ALONG)
+    assert (promised, largest < 1e-5) == (True, True)
+
+
+def test_an_angle_is_promised_by_the_last_that_edits_the_gradient_alone(make, learn, offered):
+    behind = make(Stack, Config(components=(A_GEM, FREEZE)))
+    assert traced(behind, learn, offered, AFTER)[0] is False
+    last = make(Stack, Config(components=(FREEZE, A_GEM)))
+    assert traced(last, learn, offered, AFTER)[0] is True
