@@ -23,7 +23,7 @@ import triton.language as tl
 from classay.kernels.interpreted import INTERPRETED
 
 SPAN = tl.constexpr(40.0)
-MOST = tl.constexpr(1.7014117331926443e38)  # half of float32's largest: two differ by a number
+MOST = tl.constexpr(3.4028234663852886e38)  # the largest number of float32
 ROUNDING = tl.constexpr(2.0**-23)  # of a float32 sum, relative, for each number that is summed
 BITS = tl.constexpr(1.4426950408889634)  # of the logits, log₂ e
 
@@ -132,8 +132,17 @@ def scaled(a, u, v, LOG: tl.constexpr):
 
 @triton.jit
 def refused(x, temperature, zeros):
-    """Where an entry is NaN, beyond ``MOST`` by itself or as divided, or a −∞ nobody asked for."""
+    """Where an entry is NaN or +∞, is driven to ∞ by the temperature, or is a −∞ not asked for."""
     # a quotient would overflow first, of which Triton's interpreter warns
     infinite = tl.abs(x) > MOST * tl.minimum(temperature, 1.0)
     asked = (x == float("-inf")) & (zeros != 0)
     return (x != x) | (infinite & (asked == 0))
+
+
+@triton.jit
+def apart(high, low, temperature, most):
+    """Whether two finite logits, divided by the temperature, are further apart than ``most``.
+
+    Their halves are, as their difference may be more than a float32 holds.
+    """
+    return high * 0.5 - low * 0.5 > most * 0.5 * temperature

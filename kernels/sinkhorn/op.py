@@ -28,8 +28,9 @@ def sinkhorn_fused(
     choices  gradients are the exact adjoint of the finite iteration, whose scalings are made again.
              A temperature that is a tensor divides before the kernel, so that its gradient is
              autograd's; a number divides inside, after the largest logit is taken off.
-             What is beyond half of float32's largest number is refused as ∞ is. A gradient ∂M of
-             more than 1e20 may overflow on its way back where the logits span nearly 40
+             A matrix whose logits are further apart than float32's largest number is refused as
+             one with ∞ is. A gradient ∂M of more than 1e20 may overflow on its way back where the
+             logits span nearly 40
     """
     return sinkhorn_fused_many([logits], iterations, temperature, zeros)[0]
 

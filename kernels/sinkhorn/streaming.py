@@ -17,8 +17,10 @@ import triton.language as tl
 from classay.kernels.interpreted import INTERPRETED
 from classay.kernels.sinkhorn.domain import (
     BITS,
+    MOST,
     ROUNDING,
     SPAN,
+    apart,
     inverse,
     power,
     refused,
@@ -47,13 +49,17 @@ def measured(logits, n, temperature, zeros, ROWS: tl.constexpr, N: tl.constexpr)
     for k in range(N // ROWS):
         _, place, inside = places(k, n, ROWS, N)
         x = tl.load(logits + place, mask=inside, other=0.0).to(tl.float32)
-        bad = refused(x, temperature, zeros)
-        wrong = tl.where(bad, 1, wrong)
-        high = tl.maximum(high, tl.where(inside & (bad == 0), x, float("-inf")))
-        low = tl.minimum(low, tl.where(inside & (bad == 0), x, float("inf")))
-    bad = tl.max(wrong) != 0
-    peak = tl.where(bad, 0.0, tl.max(high))
-    return peak, bad, (bad == 0) & ((peak - tl.where(bad, 0.0, tl.min(low))) / temperature > SPAN)
+        bad, zero = refused(x, temperature, zeros), x == float("-inf")
+        wrong = tl.maximum(wrong, tl.where(bad, 2, tl.where(zero, 1, 0)))
+        finite = inside & (bad == 0) & (zero == 0)
+        high = tl.maximum(high, tl.where(finite, x, float("-inf")))
+        low = tl.minimum(low, tl.where(finite, x, float("inf")))
+    worst = tl.max(wrong)
+    peak = tl.where(worst == 2, 0.0, tl.max(high))
+    low = tl.where(worst == 2, 0.0, tl.min(low))
+    bad = (worst == 2) | apart(peak, low, tl.minimum(temperature, 1.0), MOST)
+    wide = (worst == 1) | apart(peak, low, temperature, SPAN)
+    return tl.where(bad, 0.0, peak), bad, (bad == 0) & wide
 
 
 @triton.jit

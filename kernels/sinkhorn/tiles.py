@@ -18,6 +18,7 @@ from classay.kernels.sinkhorn.domain import (
     MOST,
     SPAN,
     again,
+    apart,
     largest,
     power,
     refused,
@@ -147,7 +148,8 @@ def narrow(
     high, least = largest(x, FIRST), smallest(x, FIRST)  # [1, P, 1]
     most = MOST * tl.minimum(temperature, 1.0)
     known = (high <= most) & (least >= -most)
-    left = (known == 0) | ((tl.where(known, high - least, 0.0) / temperature) > SPAN)
+    high, least = tl.where(known, high, 0.0), tl.where(known, least, 0.0)
+    left = (known == 0) | apart(high, least, temperature, SPAN)
     # so A waits for the least too, and takes the registers of x: it would be made before, beside x
     high = tl.where(left, 0.0, high)
     if INTERPRETED:  # it warns of what comes to nothing in a matrix that is left
@@ -169,9 +171,13 @@ def wide(
     wrong = refused(x, temperature, zeros).to(tl.int32)
     bad = tl.max(tl.max(wrong, 2, keep_dims=True), 0, keep_dims=True) != 0
     x = tl.where(bad, 0.0, x)
-    high, least = largest(x), smallest(x)
-    own = bad | ((high - least) / temperature > SPAN)
-    x = (x - high) / temperature
+    high, zero = largest(x), x == float("-inf")
+    least = smallest(tl.where(zero, high, x))
+    some = tl.max(tl.max(zero.to(tl.int32), 2, keep_dims=True), 0, keep_dims=True) != 0
+    # a difference that overflows would be a zero that nobody asked for
+    bad |= apart(high, least, tl.minimum(temperature, 1.0), MOST)
+    own = bad | some | apart(high, least, temperature, SPAN)
+    x = tl.where(bad, 0.0, x - tl.where(bad, x, high)) / temperature
     if PADDED:
         x = _beside(x, n, N, R, C, E, P)
     return x, bad, own

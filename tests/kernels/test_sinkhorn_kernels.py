@@ -118,15 +118,56 @@ def test_every_size_every_law_and_every_number_of_iterations(n, iterations):
     agrees(of_laws(n), iterations)
 
 
-@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0, 20.0, 30.0])
 def test_two_by_two_has_a_closed_form(scale):
-    x = drawn(200, 2, 2, scale=scale)
+    x = drawn(2000, 2, 2, scale=scale)
     m, certificate = sinkhorn_fused(x, 50)
     converged = torch.maximum(certificate.rows, certificate.columns) < 1e-7
     assert converged.sum() > 20
     (a, b), (c, d) = x.double().permute(1, 2, 0)
     expected = torch.sigmoid((a + d - b - c) / 2)
     assert (m[:, 0, 0] - expected)[converged].abs().max() <= 1e-6
+
+
+# found by search: of these the potentials of the first iteration are as large as the logits' range
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[2.818424, 66.579376], [0.092060089, 67.875985]],
+        [[0.0015183395, 134.441696], [4.5521317, 134.837524]],
+        [[-0.016548395, 1040.66846], [31.1329975, 1081.23206]],
+        [[8384.01270, -0.0336809047], [8609.27539, 218.068802]],
+    ],
+)
+@pytest.mark.parametrize("iterations", [1, 5, 50])
+def test_a_wide_matrix_is_rounded_by_its_entries_and_not_by_its_range(rows, iterations):
+    x = torch.tensor(rows, device=DEVICE)
+    agrees(x[None], iterations)
+    _, certificate = sinkhorn_fused(x, iterations)
+    assert certificate.columns <= 2 * 2**-23
+
+
+@pytest.mark.parametrize("n", [2, 3, 16, 70])
+def test_logits_further_apart_than_a_number_are_refused(n):
+    """Their difference is −∞, which would be a zero that nobody asked for."""
+    x = torch.zeros(2, n, n, device=DEVICE)
+    x[0, 0, 0], x[0, 1, 1] = 3e38, -3e38
+    m, certificate = sinkhorn_fused(x, 3)
+    assert all(torch.equal(part.isnan(), torch.tensor([True, False])) for part in certificate)
+    assert m[0].isnan().all()
+    assert (m[1] - 1 / n).abs().max() <= forward_tolerance(0.0)
+
+
+def test_more_matrices_than_a_third_of_an_int32_have_their_certificates():
+    """The last of four certificates begins behind three times as many numbers as there are."""
+    from classay.kernels.sinkhorn import program
+
+    batch = 715_827_883
+    certificate = torch.empty(4, batch, device=DEVICE)  # nothing of it is touched but four numbers
+    table = torch.tensor([[0, 2, 1, 0, 0]], device=DEVICE)
+    logits, out = torch.zeros(4, device=DEVICE), torch.empty(4, device=DEVICE)
+    program.forward[(1,)](logits, table, out, certificate, batch, 1.0, 0, 5, 2, 0, num_warps=4)
+    assert certificate[:, 0].tolist() == [0.0, 0.0, 0.5, 1.0 + 2 * 2**-23]
 
 
 @pytest.mark.parametrize("n", [1, 3, 16, 70])

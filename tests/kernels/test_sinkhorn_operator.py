@@ -9,7 +9,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
 from classay.kernels.compilation import VARIABLE, fp_fusion
-from classay.kernels.sinkhorn import sinkhorn, sinkhorn_fused, sinkhorn_reference
+from classay.kernels.sinkhorn import (
+    sinkhorn,
+    sinkhorn_fused,
+    sinkhorn_fused_many,
+    sinkhorn_reference,
+)
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -43,6 +48,66 @@ def test_it_compiles_whole(entry):
     torch.testing.assert_close(compiled, eager)
     torch.testing.assert_close(compiled_bound, bound)
     torch.testing.assert_close(found, expected)
+
+
+def test_it_compiles_whole_whatever_the_sizes_are():
+    def one(x):
+        return sinkhorn_fused(x, 3).matrix
+
+    def several(lots):
+        return [found.matrix for found in sinkhorn_fused_many(lots, 2)]
+
+    compiled = torch.compile(one, backend="aot_eager", fullgraph=True)
+    for n in (4, 5, 6):  # from the second on n is a symbol
+        assert torch.equal(compiled(drawn(2, n, n)), one(drawn(2, n, n)))
+    dynamic = torch.compile(one, backend="aot_eager", dynamic=True, fullgraph=True)
+    assert torch.equal(dynamic(drawn(2, 4, 4)), one(drawn(2, 4, 4)))
+    lots = [drawn(2, 3, 3), drawn(4, 4, seed=1)]
+    found = torch.compile(several, backend="aot_eager", fullgraph=True)(lots)
+    assert all(torch.equal(a, b) for a, b in zip(found, several(lots), strict=True))
+
+
+def test_the_operators_read_every_second_number_where_that_is_what_they_are_given():
+    spaced, upstream = drawn(64)[::2], drawn(64, seed=1)[::2]
+    forward, backward = torch.ops.classay.sinkhorn, torch.ops.classay.sinkhorn_backward
+    settings = ([2], [4], 2, 1.0, True)
+    assert torch.equal(forward(spaced, *settings)[0], forward(spaced.clone(), *settings)[0])
+    found = backward(spaced, upstream, *settings)
+    assert torch.equal(found, backward(spaced.clone(), upstream.clone(), *settings))
+
+
+@pytest.mark.parametrize("numbers", [drawn(31), drawn(2, 4, 4)])
+def test_the_operators_refuse_other_numbers_than_the_matrices_have(numbers):
+    with pytest.raises(
+        ValueError, match=r"numbers of shape \[.*\]; one dimension of 32 was needed"
+    ):
+        torch.ops.classay.sinkhorn(numbers, [2], [4], 2, 1.0, True)
+
+
+# PyTorch imports what it has deprecated itself
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_no_forward_derivative_is_taken_for_nothing():
+    x = drawn(3, 3)
+    with pytest.raises(
+        RuntimeError, match=r"tensor with a tangent, of forward-mode differentiation"
+    ):
+        torch.func.jvp(lambda z: sinkhorn_fused(z, 3).matrix, (x,), (x,))
+
+
+@pytest.mark.parametrize("temperature", [1e-39, 1e39])
+def test_a_temperature_that_is_no_normal_float32_is_refused(temperature):
+    for entry in (sinkhorn_fused, sinkhorn_reference):
+        with pytest.raises(ValueError, match=r"a normal number of float32, in which it computes"):
+            entry(drawn(3, 3), 3, temperature)
+    sinkhorn_reference(drawn(3, 3).double(), 3, temperature)
+
+
+@pytest.mark.parametrize("entry", [sinkhorn, sinkhorn_fused])
+def test_a_temperature_in_float64_leaves_it_in_float32(entry):
+    warmth = torch.tensor(0.7, dtype=torch.float64, device=DEVICE).requires_grad_()
+    m = entry(drawn(3, 3), 3, warmth).matrix
+    assert m.dtype == torch.float32
+    assert torch.autograd.grad(m[0, 0], warmth)[0].dtype == torch.float64
 
 
 @pytest.mark.parametrize("entry", [sinkhorn, sinkhorn_fused])

@@ -44,6 +44,35 @@ def test_torch_takes_it_for_an_operator():
     assert set(found.values()) == {"SUCCESS"}
 
 
+def second(path, of):
+    """The derivative by Q of the squared gradient of an argument."""
+    given = [t.requires_grad_() for t in arguments(5, 16, 2, 2)]
+    loss = (path(*given) * draw(5, 16, seed=9)).sum()
+    (first,) = torch.autograd.grad(loss, given[of], create_graph=True)
+    return torch.autograd.grad((first**2).sum(), given[2])[0]
+
+
+@pytest.mark.parametrize("of", [1, 2, 3])
+def test_a_gradient_of_the_structure_has_no_gradient_of_its_own_and_says_so(of):
+    with pytest.raises(RuntimeError, match=r"no autograd formula was registered"):
+        second(stream_mix_fused, of)
+
+
+def test_the_gradient_of_h_is_mixed_itself_and_has_a_gradient():
+    expected = second(stream_mix_reference, 0)
+    torch.testing.assert_close(second(stream_mix_fused, 0), expected, rtol=1e-4, atol=1e-5)
+
+
+# PyTorch imports what it has deprecated itself
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_no_forward_derivative_is_taken_for_nothing():
+    h, m, q, alpha = arguments(5, 16, 2, 2)
+    with pytest.raises(
+        RuntimeError, match=r"tensor with a tangent, of forward-mode differentiation"
+    ):
+        torch.func.jvp(lambda x: stream_mix_fused(x, m, q, alpha), (h,), (h,))
+
+
 @pytest.mark.parametrize("path", [stream_mix_fused, stream_mix])
 def test_one_graph_holds_it_with_its_gradients(path):
     given, dy = arguments(5, 16, 2, 2), draw(5, 16, seed=9)
