@@ -43,8 +43,8 @@ INTRODUCTION = """<!-- Written by benchmarks/kernel_tables.py from benchmarks/re
 `python -P benchmarks/kernels.py` measures; it takes no time while a test of the kernels fails.
 Time is the median of calls that are timed one by one: "eager" with the host's time in it, "queued"
 without it, as the GPU is busy when the call is made; "CUDA graph" is a twentieth of the time of a
-graph that holds the call twenty times. "Of a copy" is the
-share of the bandwidth that a copy reached on the same machine, in bytes that have to be moved: of a
+graph that holds the call twenty times, of which all but the first find in L2 what fits into it: its
+share of a copy may exceed 100 %. "Of a copy" is the share of the bandwidth that a copy reached on the same machine, in bytes that have to be moved: of a
 projection 8 a number forward and 12 backward, of the residual twice its size forward and three
 times backward. "At most" is the share that the machine's special functions and FMAs leave, if they
 all ran at once with its memory. "Times ours" is a time as a multiple of the fused kernel's, or of

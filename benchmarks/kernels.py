@@ -89,7 +89,7 @@ def _about(device: str) -> dict[str, Any]:
     return {
         "command": " ".join(["python -P", *sys.argv]),
         "device": device,
-        "interpreted": device == "cpu",
+        "interpreted": os.environ.get("TRITON_INTERPRET") == "1",
         "complete": False,
         "machine": machine(device),
         "fp_fusion": fp_fusion(),
@@ -142,4 +142,9 @@ if __name__ == "__main__":
 
     if not torch.cuda.is_available():
         os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported
+    elif os.environ.get("TRITON_INTERPRET") == "1":
+        sys.exit(
+            "TRITON_INTERPRET is 1 where there is a GPU, and the interpreter's times would be taken "
+            "for the GPU's.\n  Unset it."
+        )
     main()

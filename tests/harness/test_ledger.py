@@ -444,6 +444,15 @@ def full(*args):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_a_line_ends_as_a_ledger_ends_it(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path, CELL) as ours:
+        ours.append(ROWS)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(LedgerError, match=r"row 0 is not a row of a ledger"):
+        read(path, CELL)
+
+
 @pytest.mark.parametrize("at", ["write", "fsync"])
 @pytest.mark.parametrize("recorded", [0, 2])
 def test_a_full_disk_takes_all_rows_or_none(tmp_path, monkeypatch, at, recorded):

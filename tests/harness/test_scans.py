@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from classay import scans
@@ -74,6 +76,29 @@ def test_a_copy_is_refused_and_named_whatever_is_allowed():
 def test_case_and_punctuation_hide_no_copy(copy):
     with pytest.raises(StreamError, match="word for word"):
         scans.overlap([part(train=["a short text"], holdout=[copy])], plan())
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_the_form_in_which_unicode_writes_a_letter_hides_no_copy(form):
+    text = "l’été dernier nous avons marché près de la rivière à côté du vieux château"
+    copy = unicodedata.normalize(form, text)
+    with pytest.raises(StreamError, match="word for word"):
+        scans.overlap([part(train=[text], holdout=[copy])], plan())
+
+
+# a sentence of 44 letters without a space, and the same without its last: 31 of 31 13-grams
+@pytest.mark.parametrize(
+    "text",
+    [
+        "今天天气很好我们决定一起去公园散步然后在湖边吃午饭最后看了一场日落大家都很开心并且约定",
+        "きょうはとてもいいてんきなのでこうえんまであるいていってみずうみのそばでおひるをたべました",
+    ],
+)
+def test_letters_of_a_script_without_spaces_are_words(text):
+    with pytest.raises(StreamError, match="1 share more than 50% of their 13-grams"):
+        scans.overlap([part(train=[text], holdout=[text[:-1]])], plan())
+    other = text[::-1]
+    assert scans.overlap([part(train=[text], holdout=[other])], plan())[0].largest == 0.0
 
 
 def test_a_copy_in_another_domain_is_a_copy():

@@ -83,6 +83,17 @@ def test_a_name_that_leads_to_no_method_is_refused(raw, loaded):
         loaded(raw)
 
 
+def test_a_method_does_not_run_under_the_name_of_another_one(raw, loaded):
+    """A report would say naive_lora of what untrained did."""
+    raw["methods"] = {"naive_lora": {"method": "untrained"}, "frozen": None}
+    with pytest.raises(
+        ConfigError, match=r"methods\.naive_lora runs untrained, and naive_lora is the"
+    ):
+        registry.check(loaded(raw))
+    raw["methods"] = {"naive_lora": {"method": "naive_lora"}, "frozen": None}
+    registry.check(loaded(raw))
+
+
 def test_settings_under_another_name_are_checked_as_that_methods(raw, loaded):
     raw["methods"] = {"again": {"method": "frozen", "strength": 1.0}}
     with pytest.raises(ConfigError, match=r"methods\.again has the settings \['strength'\]"):
@@ -334,6 +345,11 @@ def test_a_key_that_nobody_knows_is_named_with_its_path(raw, loaded, parent):
             250,
             r"tokens_per_domain is 250, .* whole number of steps of batch × block = 64 tokens; "
             r"use a multiple of 64",
+        ),
+        (
+            "orders",
+            [["river", "oven", "clock"]] * 2,
+            r"orders has \['river', 'oven', 'clock'\] twice; an order that is run twice is one",
         ),
         ("seeds", [3, 1, 3], r"seeds \[3, 1, 3\] repeat; a seed that is run twice is one run"),
         ("seeds", [], r"seeds: List should have at least 1 item"),

@@ -1,5 +1,6 @@
 """The command line: exit codes, JSON for machines, and no torch right of the ledger."""
 
+import fcntl
 import json
 import resource
 import subprocess
@@ -13,6 +14,8 @@ import yaml
 from classay import __version__, cli, methods, runner
 from classay.claims.finding import honest
 from classay.errors import ClassayError, ConfigError, LedgerError
+from classay.layout import RunFolder
+from classay.provenance import manifest
 
 WITHOUT_TORCH = """
 import contextlib, importlib.abc, io, json, sys
@@ -325,6 +328,45 @@ def test_a_report_of_an_incomplete_run_is_written(record, tmp_path, command):
     assert command("report", path)[0] == 0
     assert "incomplete" in (path / "report.html").read_text("utf-8")
     assert command("status", path)[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [("failed", "failed"), ("pending", "has not begun"), ("running", "has not ended")],
+)
+def test_a_run_with_a_cell_missing_verifies_and_is_not_finished(
+    record, tmp_path, command, state, why
+):
+    path = record(tmp_path / "run", states={"joint-o0-s0": state})
+    manifest.write(RunFolder(path))
+    code, out, _ = command("verify", path)
+    assert code == 3
+    assert "every chain and digest holds" in out
+    assert f"cells/joint-o0-s0/ledger.jsonl {why}; `classay retry" in out
+    said = json.loads(command("verify", path, "--json")[1])
+    assert (said["verified"], said["unfinished"]) == (True, ["cells/joint-o0-s0/ledger.jsonl"])
+
+
+def test_a_retry_that_is_refused_has_moved_nothing(record, tmp_path, command, here):
+    path = record(tmp_path / "run", states={"joint-o0-s0": "failed"})
+    with (path / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, _, err = command("retry", path)
+    assert code == 2
+    assert "is being run by another process" in err
+    assert (path / "cells" / "joint-o0-s0").is_dir()
+    assert not (path / "failed").exists()
+
+
+@pytest.mark.parametrize("left", [b"", b'{"half'])
+def test_a_check_that_was_killed_before_its_first_row_stops_nothing(run, command, here, left):
+    ledger = next(run.glob("checks/fresh-*/ledger.jsonl"))
+    ledger.write_bytes(left)
+    assert command("report", run)[0] == 0
+    assert command("status", run)[0] == 0
+    code, out, err = command("retry", run)
+    assert (code, err) == (1, "")  # one cell was not evaluated again
+    assert "set aside: nothing" in out
 
 
 def test_an_unknown_profile_is_exit_code_2(run, command):

@@ -1,10 +1,11 @@
 """A penalty that was not felt earns its method no verdict."""
 
+import json
 from math import isnan
 
 import pytest
 
-from classay import study
+from classay import ending, study
 from classay.claims.verdict import Verdict
 from classay.evidence.effect import Effect, effects
 from classay.evidence.rerun import accepted, judge
@@ -91,6 +92,14 @@ def test_the_first_phase_does_not_count(penalised):
     assert naive(path).effects[0].ratios == (0.5625,) * 3
     path = penalised({seed: [1.0, 1.0] for seed in range(3)}, term="early", phases=(0,))
     assert [effect.term for effect in naive(path).effects] == ["ewc"]
+
+
+def test_what_was_never_measured_is_no_number_of_json(penalised):
+    run = study.load(penalised({seed: [] for seed in range(3)}, measured=()))
+    end = ending.End(judge(run), "", 0)
+    said = json.loads(json.dumps(ending.summary(run, end), allow_nan=False))
+    (found,) = (j for j in said["judgements"] if j["method"] == "naive_lora")
+    assert found["effects"] == [{"term": "ewc", "ratios": [None] * 3}]
 
 
 def test_a_penalty_that_was_never_measured_was_not_felt(penalised):

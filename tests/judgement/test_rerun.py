@@ -207,3 +207,52 @@ def test_a_bound_that_must_retain_is_never_found_to(record_ledgers, tmp_path):
     """It is not judged, and what is not judged was not found to retain."""
     suite = {"statistics": {"accept": ["joint"]}}
     assert not acceptance(record_ledgers(tmp_path / "run", suite=suite))
+
+
+# --- an excerpt
+
+
+def test_an_excerpt_is_judged_with_its_run(record_ledgers, tmp_path, rewrite):
+    """What is left out may be what failed, or what the rest is measured by."""
+
+    def moved(row):
+        if (row.kind, getattr(row, "after", 0), getattr(row, "domain", "")) != ("eval", 2, "river"):
+            return row
+        return row.model_copy(update={"per_item": "0" * 64})
+
+    path = record_ledgers(tmp_path / "run")
+    rewrite(path, "cells/frozen-o0-s1", moved)
+    run = study.load(path)
+    part = judge(run.only(["naive_lora"]))
+    assert not judge(run).sound
+    assert not part.sound
+    assert [(j.method, j.verdict) for j in part.judgements] == [
+        ("naive_lora", Verdict.INSTRUMENT_FAILED)
+    ]
+
+
+def test_an_excerpt_without_naive_is_measured_by_the_runs(good):
+    run = study.load(good)
+    whole = {j.method: j for j in judge(run).judgements}
+    part = {j.method: j for j in judge(run.only(["frozen"])).judgements}
+    assert part == {"frozen": whole["frozen"]}
+    assert part["frozen"].naive.naive == "naive_lora"
+    assert part["frozen"].naive.share is not None
+
+
+# --- digits
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        # the two earlier domains 5 % and 5.0064 % higher: a mean of 5.0032 %, which is above 5
+        ((5.0032, 5.0032, 5.0032), "5.003 %, the same to the bit in every seed, lies above 5"),
+        ((5.0, 5.0, 5.0), "5.00 %, the same to the bit in every seed, lies at or below 5"),
+    ],
+)
+def test_a_number_is_not_rounded_onto_the_other_side_of_the_margin(
+    record_ledgers, tmp_path, mean, words
+):
+    rises = {seed: (value, value) for seed, value in enumerate(mean)}
+    assert naive(record_ledgers(tmp_path / "run", rises=rises)).words == words
