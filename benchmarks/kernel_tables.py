@@ -44,12 +44,13 @@ INTRODUCTION = """<!-- Written by benchmarks/kernel_tables.py from benchmarks/re
 Time is the median of calls that are timed one by one: "eager" with the host's time in it, "queued"
 without it, as the GPU is busy when the call is made; "CUDA graph" is a twentieth of the time of a
 graph that holds the call twenty times, of which all but the first find in L2 what fits into it: its
-share of a copy may exceed 100 %. "Of a copy" is the share of the bandwidth that a copy reached on the same machine, in bytes that have to be moved: of a
-projection 8 a number forward and 12 backward, of the residual twice its size forward and three
-times backward. "At most" is the share that the machine's special functions and FMAs leave, if they
-all ran at once with its memory. "Times ours" is a time as a multiple of the fused kernel's, or of
-LoRA's step, in the same process. Two peers were never timed: DeepSeek's TileKernels asks for torch
-2.13 and TileLang, and NVIDIA's TransformerEngine has to be compiled for PyTorch.
+share of a copy may exceed 100 %. "Of a copy" is the share of the bandwidth that a copy reached on
+the same machine, in bytes that have to be moved: of a projection 8 a number forward and 12
+backward, of the residual twice its size forward and three times backward. "At most" is the share
+that the machine's special functions and FMAs leave, if they all ran at once with its memory. "Times
+ours" is a time as a multiple of the fused kernel's, or of LoRA's step, in the same process. Two
+peers were never timed: DeepSeek's TileKernels asks for torch 2.13 and TileLang, and NVIDIA's
+TransformerEngine has to be compiled for PyTorch.
 """
 
 
