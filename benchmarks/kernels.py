@@ -144,7 +144,7 @@ if __name__ == "__main__":
         os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported
     elif os.environ.get("TRITON_INTERPRET") == "1":
         sys.exit(
-            "TRITON_INTERPRET is 1 where there is a GPU: the interpreter's times would be taken for "
-            "the GPU's.\n  Unset it."
+            "TRITON_INTERPRET is 1 where there is a GPU: times of the interpreter would be taken "
+            "for the GPU's.\n  Unset it."
         )
     main()
