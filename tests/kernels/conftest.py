@@ -45,3 +45,26 @@ def _patched_once_a_launch() -> Iterator[None]:
         patch.object(interpreter.GridExecutor, "__call__", launch),
     ):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _a_row_is_summed_alike_wherever_it_stands() -> Iterator[None]:
+    """The interpreter multiplies matrices by numpy's BLAS, and a tensor core by none.
+
+    On processors without AVX-512 it sums a row of float32 otherwise at another place in the tile,
+    so that a token would have other bits in a batch than alone. In float64 the order is lost when
+    the product is rounded.
+    """
+    if os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None:
+        yield
+        return
+    import numpy as np
+    from triton.runtime import interpreter
+
+    def dot(_: Any, a: Any, b: Any, d: Any, *_precision: Any) -> Any:
+        assert a.data.dtype == b.data.dtype == d.data.dtype == np.float32
+        product = np.matmul(a.data, b.data, dtype=np.float64).astype(np.float32)
+        return interpreter.TensorHandle(product + d.data, d.dtype.scalar)
+
+    with patch.object(interpreter.InterpreterBuilder, "create_dot", dot):
+        yield
