@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from classay.errors import ConfigError
+
 if TYPE_CHECKING:
     from numpy.random import Generator
     from torch import Tensor
@@ -106,6 +108,22 @@ class Memory:
 def offered_rows(phase: Phase) -> int:
     """How many rows a phase was offered."""
     return sum(len(batch["labels"]) for batch in phase.batches)
+
+
+def require_a_row(phase: Phase, share: float, otherwise: str) -> None:
+    """Refuse a share above 0 of which rounding leaves nothing: it would be another method.
+
+    share      of the rows that a phase is offered
+    otherwise  what would come of it, e.g. "nothing would be replayed"
+    raises     ConfigError
+    """
+    rows = offered_rows(phase)
+    if share > 0 and not round(share * rows):
+        raise ConfigError(
+            f"domain {phase.domain!r} is offered {rows} rows, of which a share of {share:g} is "
+            f"less than half a row: {otherwise}.\n"
+            f"  Raise the method's share or training.tokens_per_domain, or set the share to 0."
+        )
 
 
 def spread(steps: int, rows: int, share: float) -> list[int]:

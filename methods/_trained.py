@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from classay.adapters import Adapters
-from classay.errors import ConfigError
 from classay.method import Group, Phase, State
 from classay.methods._composing import Composing
+from classay.methods._memory import offered_rows, require_a_row
 from classay.methods._mixture import Mixture, Stack
 from classay.methods._rows import KEYS
 from classay.seeding import Seeds
@@ -65,13 +65,7 @@ class Trained(Composing):
         return {}
 
     def begin_phase(self, phase: Phase) -> None:
-        rows = sum(len(batch["labels"]) for batch in phase.batches)
-        if self.config.share > 0 and not round(self.config.share * rows):
-            raise ConfigError(
-                f"domain {phase.domain!r} is offered {rows} rows, and methods.{self.name}.share = "
-                f"{self.config.share:g} of them is less than half a row: the composition would "
-                f"never be trained.\n  Raise share or training.tokens_per_domain, or set it to 0."
-            )
+        require_a_row(phase, self.config.share, "the composition would never be trained")
         super().begin_phase(phase)
         self._left = len(phase.batches)
         if self.several:
@@ -84,7 +78,7 @@ class Trained(Composing):
         if not self.several:
             return phase.batches
         rows, size = self.rows.all(phase), len(phase.batches[0]["labels"])
-        count = round(self.config.share * sum(len(b["labels"]) for b in phase.batches))
+        count = round(self.config.share * offered_rows(phase))
         generator, order = self.seeds.generator("composition", "order", phase.index), list[int]()
         while len(order) < count:
             order += generator.permutation(len(rows["labels"])).tolist()

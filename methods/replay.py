@@ -31,9 +31,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from classay.errors import ConfigError
 from classay.method import Phase
-from classay.methods._memory import offered_rows, quota, spread
+from classay.methods._memory import offered_rows, quota, require_a_row, spread
 from classay.methods._rehearsing import Rehearsing
 
 if TYPE_CHECKING:
@@ -72,20 +71,7 @@ class Replay(Rehearsing):
         return domains + config.share * (domains - 1)
 
     def begin_phase(self, phase: Phase) -> None:
-        config, rows = self.config, offered_rows(phase)
-        if config.memory == "fixed_share" and config.share > 0 and not _quota(config, phase):
-            raise ConfigError(
-                f"domain {phase.domain!r} is offered {rows} rows, of which a share of "
-                f"{config.share:g} is less than half a row, and nothing would be replayed.\n"
-                f"  Raise methods.replay.share or training.tokens_per_domain, or set the share "
-                f"to 0."
-            )
-        if config.memory == "reservoir" and config.share > 0 and not round(config.share * rows):
-            raise ConfigError(
-                f"domain {phase.domain!r} is offered {rows} rows, and methods.replay.share = "
-                f"{config.share:g} of them is less than half a row: nothing would be replayed.\n"
-                f"  Raise methods.replay.share or training.tokens_per_domain, or set it to 0."
-            )
+        require_a_row(phase, self.config.share, "nothing would be replayed")
         super().begin_phase(phase)
 
     def curriculum(self, phase: Phase) -> Sequence[Batch]:

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from classay.adapters import Adapters
-from classay.errors import ConfigError
 from classay.method import Cost, Group, Method, Phase, State
+from classay.methods._memory import require_a_row
 from classay.methods._rows import KEYS, Rows
 from classay.methods.lora_moe.experts import Experts
 from classay.methods.lora_moe.settings import Config
@@ -43,13 +43,7 @@ class LoRAMoE(Method):
 
     def begin_phase(self, phase: Phase) -> None:
         self.rows.drawn(phase)  # refuses before any work
-        rows, share = sum(len(batch["labels"]) for batch in phase.batches), self.config.share
-        if share > 0 and not round(share * rows):
-            raise ConfigError(
-                f"domain {phase.domain!r} is offered {rows} rows, and methods.lora_moe.share = "
-                f"{share:g} of them is less than half a row: nothing would be replayed.\n"
-                f"  Raise share or training.tokens_per_domain, or set it to 0."
-            )
+        require_a_row(phase, self.config.share, "nothing would be replayed")
         self._kind = phase.index % self.config.kinds
         if phase.index == 0:
             self.experts.begin()

@@ -248,9 +248,3 @@ def test_a_fixed_share_of_nothing_is_naive_to_the_byte(make, learn, bytes_of):
     naive = make(NaiveLoRA)
     assert [r.batch for r in learn(method)] == [r.batch for r in learn(naive)]
     assert bytes_of(method) == bytes_of(naive)
-
-
-def test_a_share_of_less_than_half_a_row_is_refused_before_the_phase(make):
-    method = make(Replay, Config(memory="fixed_share", share=0.05))
-    with pytest.raises(ConfigError, match=r"(?s)'d0' is offered 8 rows.*0.05 is less than half a"):
-        method.begin_phase(phase(0))

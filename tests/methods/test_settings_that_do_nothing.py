@@ -12,16 +12,21 @@ from classay import registry
 from classay.errors import ConfigError
 
 # a phase is offered 8 rows of 16 tokens: 1 % of either is less than half of one
-OF_THE_ROWS = ("replay", "x_lora", "adapter_fusion", "lora_moe")
+OF_THE_ROWS = {
+    "replay": {},
+    "replay, fixed_share": {"memory": "fixed_share", "capacity": None},
+    "x_lora": {},
+    "adapter_fusion": {},
+    "lora_moe": {"variant": "memory", "examples": 4},
+}
 
 
-@pytest.mark.parametrize("name", OF_THE_ROWS)
-def test_a_share_of_less_than_half_a_row_is_refused_before_any_work(make, offered, name):
-    module = registry.load("method", name)
-    memory = {"variant": "memory", "examples": 4} if name == "lora_moe" else {}
-    method = make(module.METHOD, replace(module.EXAMPLE, share=0.01, **memory))
+@pytest.mark.parametrize("case", OF_THE_ROWS)
+def test_a_share_of_less_than_half_a_row_is_refused_before_any_work(make, offered, case):
+    module = registry.load("method", case.split(",")[0])
+    method = make(module.METHOD, replace(module.EXAMPLE, share=0.01, **OF_THE_ROWS[case]))
     with pytest.raises(
-        ConfigError, match=r"is offered 8 rows, and methods.*is less than half a row"
+        ConfigError, match=r"is offered 8 rows, of which a share of 0.01 is less than half a row: "
     ):
         method.begin_phase(offered(0))
 
