@@ -45,23 +45,44 @@ def finish(study: Study) -> End:
 def report(study: Study, profile: str | None, output: Path | None) -> Path:
     """Write a run's report anew, in the run's folder unless ``output`` says where else.
 
-    raises  ConfigError   for an excerpt, or another profile, that would take the place of the run's
-                          own report, which `classay verify` draws again
+    raises  ConfigError   as ``refuse_place`` does
     """
-    if study.left_out and output is None:
-        raise ConfigError(
-            f"a report on {len(study.methods)} methods, without {len(study.left_out)} others, is "
-            f"not the report of the run.\n  Say where to write it: --output FILE."
-        )
-    usual = render.profile_of(study)
-    if render.profile_of(study, profile) != usual and output is None:
-        raise ConfigError(
-            f"the profile {profile} was asked for, and the report of this run has the profile "
-            f"{usual}.\n  Say where to write it: --output FILE."
-        )
     path = output or study.folder.report
+    refuse_place(path, study, profile)
     write_atomically(path, render.render(study, judge(study), profile).encode())
     return path
+
+
+def refuse_place(path: Path, study: Study, profile: str | None) -> None:
+    """Refuse a report in the place of something else that a run holds.
+
+    The run's own report is on every method and has the usual profile: `classay verify` draws that
+    one again.
+
+    raises  ConfigError, UnknownName   before anything is judged
+    """
+    usual, asked = render.profile_of(study), render.profile_of(study, profile)
+    run, place = study.folder.path.resolve(), path.resolve()
+    if path.is_dir():
+        raise ConfigError(
+            f"--output {path} is a folder, and a page is a file.\n  Name a file in it."
+        )
+    if place != study.folder.report.resolve():
+        if place.is_relative_to(run):
+            raise ConfigError(
+                f"--output {path} is in the folder of the run, which holds its record and its own "
+                f"report.\n  Name a file elsewhere."
+            )
+    elif study.left_out:
+        raise ConfigError(
+            f"a report on {len(study.methods)} methods, without {len(study.left_out)} others, is "
+            f"not the report of the run ({path}).\n  Say where else to write it: --output FILE."
+        )
+    elif asked != usual:
+        raise ConfigError(
+            f"the profile {asked} was asked for, and the report of this run ({path}) has the "
+            f"profile {usual}.\n  Say where else to write it: --output FILE."
+        )
 
 
 class ReportSeen(NamedTuple):

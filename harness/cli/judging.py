@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from classay import flags
-from classay.cli import pages
 from classay.cli.application import app, open_run
 from classay.flags import Json, RunArg
 
@@ -91,7 +90,6 @@ def report(
     study = open_run(folder)
     if methods is not None:
         study = study.only(methods.split(","))
-    pages.refuse_in_run(output, study)
     print(ending.report(study, profile, output))
 
 
