@@ -51,11 +51,17 @@ def unfinished(folder: RunFolder) -> dict[str, str]:
         name = path.relative_to(folder.path).as_posix()
         if name not in ledgers:
             found[name] = "has not begun"
-        elif path.exists() and ledgers[name]["ended"]:
-            end = last(path)
-            if isinstance(end, EndRow) and end.status == "failed":
-                found[name] = "failed"
+        elif path.exists() and ledgers[name]["ended"] and _failed(path):
+            found[name] = "failed"
     return found
+
+
+def _failed(path: Path) -> bool:
+    try:
+        end = last(path)
+    except LedgerError:  # which verify has named
+        return False
+    return isinstance(end, EndRow) and end.status == "failed"
 
 
 def same_facts(mine: RunFolder, theirs: RunFolder) -> list[str]:
