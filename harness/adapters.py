@@ -34,6 +34,7 @@ class Adapters:
         self.beside: tuple[str, ...] = ()  # summed with the active one, and frozen
         self._peft: Any = None
         self._named: dict[str, list[tuple[str, nn.Parameter]]] = {}
+        require_linear(model, spec.targets)
         model.requires_grad_(False)
 
     def fresh(self, name: str, phase: int) -> None:
@@ -161,22 +162,36 @@ class Adapters:
         else:
             self._peft.add_adapter(name, self._config())
         self.names.append(name)
-        added = [
-            key
-            for key, _ in self._peft.named_parameters()
-            if "lora_" in key and f".{name}." in f"{key}."
-        ]
-        other = [key for key in added if "lora_A" not in key and "lora_B" not in key]
-        if other or not added:
-            raise ConfigError(
-                f"adapter.targets is {self.spec.targets!r}, which leads to "
-                f"{', '.join(other[:2]) or 'nothing'}; linear modules were needed.\n"
-                f"  An adapter is B A beside a linear map, and an embedding is none. Name others, "
-                f"or say all-linear."
-            )
         # found once: methods ask at every step, and the whole model would be walked each time
         self._named[name] = [
             (key.replace(f".{name}.", "."), parameter)
             for key, parameter in self._peft.named_parameters()
             if "lora_" in key and f".{name}." in key
         ]
+
+
+def require_linear(model: nn.Module, targets: str | Sequence[str]) -> None:
+    """Refuse targets that a base does not have, or that are no linear maps.
+
+    model    as transformers makes it, of whatever weights
+    targets  as PEFT reads a list: a module's name, or its last parts
+    raises   ConfigError
+    """
+    if isinstance(targets, str):
+        return
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    modules = dict(model.named_modules())
+    linear = {name for name, module in modules.items() if isinstance(module, (Linear, Conv1D))}
+    for target in targets:
+        led = {name for name in modules if f".{name}".endswith(f".{target}")}
+        if not led or led - linear:
+            other = ", ".join(sorted({type(modules[name]).__name__ for name in led - linear}))
+            there = ", ".join(sorted({name.rpartition(".")[2] for name in linear}))
+            raise ConfigError(
+                f"adapter.targets has {target!r}, which leads to {other or 'nothing'} in this "
+                f"base; linear modules were needed.\n"
+                f"  An adapter is B A beside a linear map. Name some of {there}, or say "
+                f"all-linear."
+            )

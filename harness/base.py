@@ -135,6 +135,25 @@ class TokenizerFiles:
         return out["input_ids"], [tuple(span) for span in out["offset_mapping"]]
 
 
+def modules(files: BaseFiles) -> nn.Module:
+    """The modules of a base, without its weights.
+
+    raises  ConfigError   when transformers does not know the architecture
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(
+            files.folder, trust_remote_code=False, local_files_only=True
+        )
+        with torch.device("meta"):
+            model: nn.Module = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (ValueError, OSError, ImportError) as error:
+        raise _unknown_architecture(files, error) from error
+    return model
+
+
 class Base:
     """A loaded base model, which remembers its own tensors."""
 
@@ -156,10 +175,7 @@ class Base:
                 **quantisation.arguments(dtype, compute, device),
             )
         except (ValueError, OSError, ImportError) as error:
-            raise ConfigError(
-                f"{files.folder} does not load as a causal language model ({error}).\n"
-                f"  Use an architecture that transformers knows by itself."
-            ) from error
+            raise _unknown_architecture(files, error) from error
         self.model.to(device).eval()
         quantisation.keep_still(self.model)
         # the tensors themselves: adapters rename the modules around them, but do not replace them
@@ -192,6 +208,13 @@ class Base:
             yield name, tensor
             for key, part in quantisation.statistics(tensor):
                 yield f"{name}.{key}", part
+
+
+def _unknown_architecture(files: BaseFiles, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{files.folder} does not load as a causal language model ({error}).\n"
+        f"  Use an architecture that transformers knows by itself."
+    )
 
 
 def _folder(spec: BaseSpec, online: bool) -> Path:

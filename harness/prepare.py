@@ -20,7 +20,8 @@ from classay import (
     sources,
     stream,
 )
-from classay.base import BaseFiles, TokenizerFiles, locate
+from classay.adapters import require_linear
+from classay.base import BaseFiles, TokenizerFiles, locate, modules
 from classay.determinism import environment
 from classay.errors import ConfigError
 from classay.layout import RunFolder, write_atomically
@@ -75,6 +76,8 @@ def prepare(
         circumstances.same_program(folder.about, setting)
         _base_is_now_at(folder, setting, files)
         return folder
+    if suite.adapter.targets != "all-linear":
+        require_linear(modules(files), suite.adapter.targets)
     overlap, leak = scans.overlap(records, suite.stream), scans.leak(records, suite.stream)
     stream.save(stream.build(suite, records, TokenizerFiles(files)), folder.stream)
     lm_tasks.save(tasks, folder.stream)

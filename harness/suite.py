@@ -18,6 +18,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
 
+Part = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # of a module's name
+
 
 class Strict(BaseModel):
     """A mapping in which an unknown key is an error."""
@@ -97,7 +99,7 @@ class AdapterSpec(Strict):
     rank: Annotated[int, Field(gt=0)] = 8
     alpha: Annotated[float, Field(gt=0)] = 16
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    targets: Literal["all-linear"] | list[str] = "all-linear"
+    targets: Literal["all-linear"] | Annotated[list[Part], Field(min_length=1)] = "all-linear"
 
 
 class BaseSpec(Strict):
@@ -210,7 +212,6 @@ class Suite(Strict):
         for order in self.orders:
             if self.orders.count(order) > 1:
                 raise ValueError(f"orders has {order} twice; an order that is run twice is one")
-        for order in self.orders:
             if sorted(order) != sorted(names):
                 raise ValueError(
                     f"orders has {order}; an order needs each of {names} once and nothing else"

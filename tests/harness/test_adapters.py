@@ -22,16 +22,25 @@ def adapters(tiny_base):
     return on
 
 
-@pytest.mark.parametrize("targets", [["embed_tokens"], ["embed_tokens", "q_proj"]])
+@pytest.mark.parametrize("targets", [["embed_tokens"], ["q_proj", "embed_tokens"]])
 def test_an_embedding_is_refused_and_not_left_out(adapters, targets):
     """PEFT would adapt it by other parameters, which nobody here draws, trains or saves."""
     with pytest.raises(
-        ConfigError, match=r"leads to .*lora_embedding_A.*; linear modules were need"
+        ConfigError, match=r"has 'embed_tokens', which leads to Embedding in this base; linear mo"
     ):
-        adapters(targets).fresh("shared", 0)
+        adapters(targets)
 
 
-@pytest.mark.parametrize("targets", ["all-linear", ["q_proj"], ["q_proj", "lm_head"]])
+@pytest.mark.parametrize("targets", [["nosuch"], ["q_proj", "nosuch"], ["proj"]])
+def test_a_target_that_is_not_there_is_refused_and_not_left_out(adapters, targets):
+    """Of two names PEFT takes the one that it finds, and says nothing of the other."""
+    with pytest.raises(
+        ConfigError, match=r"leads to nothing .*\n.* Name some of .*k_proj, .*q_proj, .*all-linear"
+    ):
+        adapters(targets)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj"], ["self_attn.q_proj", "lm_head"]])
 def test_every_parameter_that_is_added_is_known(adapters, targets):
     ours = adapters(targets)
     ours.fresh("shared", 0)

@@ -463,6 +463,15 @@ def test_settings_are_refused_before_any_work(run, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("targets", [["nosuch"], ["q_proj", "embed_tokens"]])
+def test_targets_that_are_no_linear_maps_of_the_base_are_refused_before_any_work(
+    run, tmp_path, targets
+):
+    with pytest.raises(ConfigError, match=r"adapter\.targets has .*linear modules were needed"):
+        run(adapter={"rank": 2, "targets": targets})
+    assert not list((tmp_path / "runs").glob("*/run.json"))
+
+
 def test_frozen_is_drawn_again_on_the_same_batches(run):
     plan = {"margin": 5.0, "noise_draws": 1}
     methods = {"naive_lora": {}, "frozen": {}}
