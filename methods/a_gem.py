@@ -55,7 +55,7 @@ class AGem(Rehearsing):
     _reference: Batch | None = None  # rows of the memory that this step is held against
     _products: Tensor | None = None  # before and after the projection
     _past: Tensor | None = None  # g_ref of this step
-    _left: Tensor | None = None  # of ‖g‖ by the projection
+    _length: Tensor | None = None  # of the projected gradient beside ‖g‖
 
     @classmethod
     def budgets(cls, config: Config, domains: int) -> float:
@@ -98,19 +98,19 @@ class AGem(Rehearsing):
         g = _vector([p.grad for p in parameters if p.grad is not None])
         self._past = _vector(past).double()
         projected, self._products = project(g, self._past)
-        self._left = projected.double().norm() / g.double().norm().clamp_min(1e-300)
+        self._length = projected.double().norm() / g.double().norm().clamp_min(1e-300)
         pieces = projected.split([p.numel() for p in parameters])
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.grad = piece.view_as(parameter)
 
     def trace(self, ended: bool) -> Trace | None:
-        if self._products is None or self._past is None or self._left is None:
+        if self._products is None or self._past is None or self._length is None:
             return None
         # of the gradient that the step took, which in a stack the components behind this one may
         # have edited; clipping changes no angle
         taken = _vector([p.grad for p in self.parameters() if p.grad is not None]).double()
-        length = (taken.norm() * self._past.norm()).clamp_min(1e-300)
-        before, after = float(self._products[0]), float(taken @ self._past / length * self._left)
+        lengths = (taken.norm() * self._past.norm()).clamp_min(1e-300)
+        before, after = float(self._products[0]), float(taken @ self._past / lengths * self._length)
         promised = {AFTER: (-ROUNDING, 1.0 + ROUNDING)}
         return Trace(("all",), {BEFORE: [before], AFTER: [after]}, promised)
 

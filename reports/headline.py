@@ -121,14 +121,14 @@ def _moved(measure: _Measure, judgement: Judgement) -> str:
 
 
 def _left_out(study: Study, judgement: Judgement, order: int) -> str:
-    gap = completeness(study, judgement.method, order)
-    unfelt = not all(effect.felt for effect in judgement.effects)
-    why = gap or (judgement.words if not judgement.drift else "")
-    why = why or (
-        "strength without effect"
-        if unfelt
-        else judgement.naive.words or "it did not learn every domain, so it had less to forget"
-    )
+    if gap := completeness(study, judgement.method, order):
+        why = gap
+    elif not judgement.drift:
+        why = judgement.words
+    elif not all(effect.felt for effect in judgement.effects):
+        why = "strength without effect"
+    else:
+        why = judgement.naive.words or "it did not learn every domain, so it had less to forget"
     return f"{judgement.method.upper()} is not ranked: {why}."
 
 

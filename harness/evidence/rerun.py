@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import isnan
 from typing import NamedTuple
 
+import numpy as np
+
 from classay import registry
 from classay.claims.verdict import Verdict
 from classay.errors import InsufficientEvidence
@@ -115,14 +117,14 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
         return judgement(Verdict.NOT_TESTED, f"incomplete: {states}")
     if unknown:
         return judgement(Verdict.NOT_TESTED, unknown)
-    if len(drift) < SEEDS_FOR_A_VERDICT or interval is None:
+    if len(drift) < SEEDS_FOR_A_VERDICT or interval is None or gain is None:
         return judgement(
             Verdict.NOT_TESTED, f"{len(drift)} seed(s); a verdict needs {SEEDS_FOR_A_VERDICT}"
         )
     if unfelt := [penalty for penalty in penalties if not penalty.felt]:
         return judgement(Verdict.NOT_TESTED, f"strength without effect: {_unfelt(unfelt)}")
-    if gain is None or gain < plan.learning_floor:
-        least = "nothing" if gain is None else _beside(gain, "nats/token", plan.learning_floor)
+    if gain < plan.learning_floor:
+        least = _beside(gain, "nats/token", plan.learning_floor)
         return judgement(
             Verdict.NOT_TESTED,
             f"not learned: its least gain over the base is {least} nats/token and "
@@ -142,10 +144,8 @@ def _judge(study: Study, method: str, order: int, is_sound: bool) -> Judgement:
 
 def _beside(value: float, unit: str, limit: float) -> str:
     """A number with as many digits as its side of a limit takes; 0.0504 is not shown as 0.05."""
-    digits = DIGITS.get(unit, 3)
-    while digits < MOST_DIGITS and (round(value, digits) > limit) != (value > limit):
-        digits += 1
-    while digits < MOST_DIGITS and (round(value, digits) < limit) != (value < limit):
+    digits, side = DIGITS.get(unit, 3), np.sign(value - limit)
+    while digits < MOST_DIGITS and np.sign(round(value, digits) - limit) != side:
         digits += 1
     return f"{value:.{digits}f}".replace("-", "−")
 

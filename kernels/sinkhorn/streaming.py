@@ -45,7 +45,7 @@ def measured(logits, n, temperature, zeros, ROWS: tl.constexpr, N: tl.constexpr)
     """The largest logit, whether the matrix is bad and whether it is wide."""
     high = tl.full([ROWS, N], float("-inf"), tl.float32)
     low = tl.full([ROWS, N], float("inf"), tl.float32)
-    wrong = tl.zeros([ROWS, N], tl.int32)
+    wrong = tl.zeros([ROWS, N], tl.int32)  # 2 where NaN comes of it, 1 at a structural zero
     for k in range(N // ROWS):
         _, place, inside = places(k, n, ROWS, N)
         x = tl.load(logits + place, mask=inside, other=0.0).to(tl.float32)
