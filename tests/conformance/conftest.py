@@ -5,11 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from .lives import Bench
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 
@@ -32,3 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"pip could not install {PLUGIN}:\n{done.stderr}")
     sys.path.append(str(site))
     config.add_cleanup(lambda: sys.path.remove(str(site)))
+
+
+@pytest.fixture
+def bench(tiny_base: Path) -> Callable[..., Bench]:
+    """A method by its name on a base of its own."""
+    from .lives import Bench
+
+    return lambda name, seed=0, dtype="fp32": Bench(tiny_base, name, seed, dtype)
