@@ -10,9 +10,10 @@ BIN = .venv/bin
 
 install: .venv/installed
 
+# what is imported is compiled when it is; all of torch and transformers would take a minute
 .venv/installed: pyproject.toml constraints/cpu.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints/cpu.txt -e '.[run]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints/cpu.txt -e '.[run]'
 	touch $@
 
 quickstart: .venv/installed

@@ -33,6 +33,7 @@ class Adapters:
         self.active: str | None = None
         self.beside: tuple[str, ...] = ()  # summed with the active one, and frozen
         self._peft: Any = None
+        self._layers: list[Any] = []  # every linear map with adapters beside it
         self._named: dict[str, list[tuple[str, nn.Parameter]]] = {}
         require_linear(model, spec.targets)
         model.requires_grad_(False)
@@ -86,18 +87,19 @@ class Adapters:
             W x + Σ_{i ∈ beside} (α/r)·B_i A_i x + (α/r)·B A x
 
         beside   others whose updates are added to its own, in this order; they do not learn
+        raises   KeyError   when there is no such adapter
         """
-        if self._peft is not None and name is None:
-            self._peft.base_model.disable_adapter_layers()
-        elif name is not None:
-            self._peft.base_model.enable_adapter_layers()
-            self._peft.set_adapter(name)
-            if beside:
-                # PEFT lets every active adapter learn
-                self._peft.base_model.set_adapter([*beside, name])
-                for other in beside:
-                    for _, parameter in self.named(other):
-                        parameter.requires_grad_(False)
+        if unknown := {*beside, name} - {None, *self.names}:
+            raise KeyError(f"{sorted(unknown)}: of adapters there are {self.names}")
+        # layer by layer: PEFT's own calls walk the whole model, at every question and every step
+        for layer in self._layers:
+            if name is None or layer.disable_adapters:
+                layer.enable_adapters(name is not None)
+            if name is not None:
+                layer.set_adapter([*beside, name])
+        for other in beside:  # PEFT lets every active adapter learn
+            for _, parameter in self.named(other):
+                parameter.requires_grad_(False)
         self.active, self.beside = name, tuple(beside)
 
     @contextmanager
@@ -156,12 +158,14 @@ class Adapters:
 
     def _add(self, name: str) -> None:
         from peft import PeftModel
+        from peft.tuners.lora import LoraLayer
 
         if self._peft is None:
             self._peft = PeftModel(self.model, self._config(), adapter_name=name)
         else:
             self._peft.add_adapter(name, self._config())
         self.names.append(name)
+        self._layers = [m for m in self._peft.modules() if isinstance(m, LoraLayer)]
         # found once: methods ask at every step, and the whole model would be walked each time
         self._named[name] = [
             (key.replace(f".{name}.", "."), parameter)

@@ -9,6 +9,8 @@ import pytest
 from classay.layout import RunFolder
 from classay.provenance import manifest
 
+pytestmark = pytest.mark.torchless
+
 
 def cut(run):
     """Cut the last row off a ledger."""

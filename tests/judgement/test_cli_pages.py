@@ -5,6 +5,8 @@ import yaml
 
 from classay.claims.finding import honest
 
+pytestmark = pytest.mark.torchless
+
 
 @pytest.fixture
 def read(tmp_path):

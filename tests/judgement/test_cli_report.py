@@ -5,6 +5,8 @@ from hashlib import sha256
 
 import pytest
 
+pytestmark = pytest.mark.torchless
+
 
 def test_a_report_is_written_into_the_run_and_verified_with_it(run, command):
     code, out, err = command("report", run)

@@ -10,6 +10,8 @@ from classay.claims.verdict import Verdict
 from classay.evidence.effect import Effect, effects
 from classay.evidence.rerun import accepted, judge
 
+pytestmark = pytest.mark.torchless
+
 
 @pytest.fixture
 def penalised(ledgers, rewrite):

@@ -9,6 +9,8 @@ from classay.evidence.instrument import checks, complete, sound
 from classay.ledger import Ledger
 from classay.records import digest
 
+pytestmark = pytest.mark.torchless
+
 FROZEN = "FROZEN does not drift"
 FRESH = "The last domain, again, from disk"
 TWICE = "The same training twice (A/A)"

@@ -16,6 +16,8 @@ from classay.evidence.noise import Floor, floors, largest, redrawn
 from classay.evidence.rerun import judge
 from classay.reports.render import render
 
+pytestmark = pytest.mark.torchless
+
 DRIFT = registry.load("metric", "drift_prior_vs_own").TITLE
 LOSS, GAIN = "Loss at the end", "Gain over the base just after learning"
 

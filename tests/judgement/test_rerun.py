@@ -9,6 +9,8 @@ from classay import study
 from classay.claims.verdict import Verdict
 from classay.evidence.rerun import accepted, judge
 
+pytestmark = pytest.mark.torchless
+
 MARGIN = 5  # per cent, of the recorded suite
 
 

@@ -12,6 +12,8 @@ from classay.provenance import manifest
 from classay.provenance.verify import same_facts, verify
 from classay.records import canonical, digest
 
+pytestmark = pytest.mark.torchless
+
 SMALL = "checks/fresh-joint-o0-s0"  # one evaluation and the end
 CELL = "cells/frozen-o0-s1"
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import json
+import os
+from contextlib import redirect_stdout
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import CUDABackend
 from triton.compiler import ASTSource, compile
@@ -27,6 +34,34 @@ def compiled(one: Configuration) -> Any:
     options = {"num_warps": one.warps, "num_stages": one.stages}
     options |= {"enable_fp_fusion": fp_fusion(), "maxnreg": one.registers}
     return compile(source, GPUTarget("cuda", 90, 32), options)
+
+
+class Compiled(NamedTuple):
+    """What a launch is compiled to."""
+
+    ttgir: str
+    ptx: str
+    said: str  # by Triton's own call of its own ptxas
+    shared: int  # bytes of a program
+
+
+def kept(one: Configuration, folder: Path) -> Compiled:
+    """A kernel as it is launched, compiled once for all tests that are given the same folder."""
+    plain = [one.kernel.__module__, one.kernel.__name__, dict(one.signature), dict(one.constexprs)]
+    text = json.dumps([*plain, one.warps, one.registers, one.stages, fp_fusion()])
+    path = folder / f"{sha256(text.encode()).hexdigest()}.json"
+    if not path.exists():
+        # what Triton has cached itself it does not give to ptxas again
+        knobs.nvidia.dump_ptxas_log = knobs.compilation.always_compile = True
+        with redirect_stdout(io.StringIO()) as said:
+            binary = compiled(one)
+        found = Compiled(
+            binary.asm["ttgir"], binary.asm["ptx"], said.getvalue(), binary.metadata.shared
+        )
+        own = path.with_suffix(f".{os.getpid()}")  # another worker may be at the same
+        own.write_text(json.dumps(found), "utf-8")
+        own.replace(path)
+    return Compiled(*json.loads(path.read_text("utf-8")))
 
 
 class _LaidOut(Exception):

@@ -1,10 +1,10 @@
 """The PTX of kernels as they are launched, for sm_90; no GPU is asked.
 
-    python -P tests/kernels/ptx.py
+    python -P tests/kernels/ptx.py FOLDER
 
 reads from its input a JSON list a line, ["sinkhorn", "forward", "fp32", FULL, PART] or
 ["mix", "fp32", N, R, D], and answers each with a JSON object: the text, and how many bytes of
-shared memory a program has.
+shared memory a program has. What it has compiled is kept in FOLDER.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))  # which -P leaves out
-from hopper import compiled
+from hopper import kept
 
 from classay.kernels.sinkhorn import program
 from classay.kernels.stream_mix.shipped import mixing
@@ -27,7 +27,7 @@ def mix(type_of_h: str, n: int, r: int, d: int):
 if __name__ == "__main__":
     for line in sys.stdin:
         which, *arguments = json.loads(line)
-        binary = compiled({"sinkhorn": program.shipped, "mix": mix}[which](*arguments))
-        found = {"ptx": binary.asm["ptx"], "shared": binary.metadata.shared}
-        sys.stdout.write(json.dumps(found) + "\n")
+        one = {"sinkhorn": program.shipped, "mix": mix}[which](*arguments)
+        found = kept(one, Path(sys.argv[1]))
+        sys.stdout.write(json.dumps({"ptx": found.ptx, "shared": found.shared}) + "\n")
         sys.stdout.flush()

@@ -35,12 +35,12 @@ CASES = [(n, torch.float32) for n in SIZES] + [(16, torch.bfloat16), (7, torch.b
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
+def compiled(tmp_path_factory, launches):
     """Launches a kernel in the emulator; each is compiled once."""
     # by a process of its own: Triton reads TRITON_INTERPRET when a kernel is defined
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(tmp_path_factory.mktemp("triton"))
-    command = [sys.executable, "-P", str(SCRIPT)]
+    command = [sys.executable, "-P", str(SCRIPT), str(launches)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as compiler:
 

@@ -40,8 +40,9 @@ def compiled(script, cache, *arguments):
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def fits(module, name, first, step, cache):
-    found = compiled("registers.py", cache, module, name, str(first), str(step))
+def fits(module, name, first, step, launches, cache):
+    arguments = (str(launches), module, name, str(first), str(step))
+    found = compiled("registers.py", cache, *arguments)
     assert len(found) == len(getattr(import_module(module), name)[first::step]) > 0
     assert [one for one in found if one["spilled"] or one["shared"] > SHARED] == []
     assert [one for one in found if one["apart"]] == []
@@ -54,14 +55,14 @@ def fits(module, name, first, step, cache):
 @pytest.mark.parametrize("first", range(PARTS))
 @pytest.mark.parametrize("module", FILES)
 def test_every_kernel_fits_on_hopper_spills_no_register_and_adds_up_neighbours(
-    module, first, tmp_path
+    module, first, launches, tmp_path
 ):
-    fits(module, "SHIPPED", first, PARTS, tmp_path)
+    fits(module, "SHIPPED", first, PARTS, launches, tmp_path)
 
 
 @pytest.mark.slow
-def test_with_few_registers_none_spills(tmp_path):
-    fits("classay.kernels.sinkhorn.program", "CROWDED", 0, 1, tmp_path)
+def test_with_few_registers_none_spills(launches, tmp_path):
+    fits("classay.kernels.sinkhorn.program", "CROWDED", 0, 1, launches, tmp_path)
 
 
 # a matrix has the same bits alone and among so many that programs have fewer registers. That as
@@ -78,8 +79,8 @@ def test_with_few_registers_as_much_is_computed(tmp_path):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("first", range(PARTS))
-def test_a_launch_of_every_size_spills_no_register(first, tmp_path):
-    fits("classay.kernels.sinkhorn.program", "EVERY_SIZE", first, PARTS, tmp_path)
+def test_a_launch_of_every_size_spills_no_register(first, launches, tmp_path):
+    fits("classay.kernels.sinkhorn.program", "EVERY_SIZE", first, PARTS, launches, tmp_path)
 
 
 # layouts decide in which order a matrix is summed: laid out otherwise beside others than alone, it

@@ -8,6 +8,8 @@ from classay.claims.forensics.mean_spread_range import check
 from classay.claims.printed import Box
 from classay.claims.verdict import Verdict
 
+pytestmark = pytest.mark.torchless
+
 
 def judge(mean, spread, low, high, n=3, said="undeclared"):
     claim = {
