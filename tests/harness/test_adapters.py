@@ -6,6 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from peft.tuners.lora import LoraLayer
+
 from classay.adapters import Adapters
 from classay.base import Base, locate
 from classay.errors import ConfigError
@@ -46,3 +48,33 @@ def test_every_parameter_that_is_added_is_known(adapters, targets):
     ours.fresh("shared", 0)
     added = sum(p.numel() for name, p in ours.model.named_parameters() if "lora_" in name)
     assert added == sum(p.numel() for p in ours.parameters()) > 0
+
+
+def test_one_adapter_learns_and_those_beside_it_only_answer(adapters):
+    ours = adapters("all-linear")
+    names = ("a", "b", "c")
+    for phase, name in enumerate(names):
+        ours.fresh(name, phase)
+    ours.use("a", beside=("c",))
+    learns = {name: {p.requires_grad for _, p in ours.named(name)} for name in names}
+    assert learns == {"a": {True}, "b": {False}, "c": {False}}
+    assert {tuple(layer.active_adapters) for layer in layers(ours)} == {("c", "a")}
+    ours.use(None)
+    assert {layer.disable_adapters for layer in layers(ours)} == {True}
+    ours.use("b")
+    assert {layer.disable_adapters for layer in layers(ours)} == {False}
+    assert {tuple(layer.active_adapters) for layer in layers(ours)} == {("b",)}
+
+
+@pytest.mark.parametrize(("name", "beside"), [("nosuch", ()), ("a", ("nosuch",))])
+def test_an_adapter_that_is_not_there_does_not_answer(adapters, name, beside):
+    """PEFT's layers would leave it out in silence, and the base would answer alone."""
+    ours = adapters(["q_proj"])
+    ours.fresh("a", 0)
+    with pytest.raises(KeyError, match="nosuch"):
+        ours.use(name, beside)
+    assert (ours.active, ours.beside) == ("a", ())
+
+
+def layers(ours):
+    return [m for m in ours.model.modules() if isinstance(m, LoraLayer)]
