@@ -26,6 +26,7 @@ from classay.statistics.t_interval import t_interval
 from classay.study import Floats, Study
 
 NOTHING_TO_DIVIDE_BY = "not computable (what it divides by is 0)"
+ROUNDING_DIGITS = 9  # of what another order of the same sums can change
 # two folders deep or more, so that fractions and units are left alone
 PATH = re.compile(r"(?<![\w./:])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+~-]+){2,}[/\\]?")
 
@@ -80,28 +81,33 @@ def named(study: Study, method: str, order: int) -> Cell:
 def strengths(study: Study, method: str, order: int) -> list[str]:
     """How much a mechanism does, which no number of its method is printed without."""
 
-    def span(name: str, values: tuple[float, float]) -> str:
+    def span(values: tuple[float, float]) -> str:
         low, high = (shown(value, 3) for value in values)
-        text = low if low == high else f"{low} to {high}"
-        return f"{name} {text}".replace(" ", "\N{NO-BREAK SPACE}")
+        return _in_one_line(low if low == high else f"{low} to {high}")
 
-    found = [span(*item) for item in strength(study, method, order).items()]
+    found = [
+        f"{_in_one_line(name)}\N{NO-BREAK SPACE}{span(values)}"
+        for name, values in strength(study, method, order).items()
+    ]
     for name in ablations(study, method, order):
         last = gap(study, method, name, order)[:, -1]
-        found.append(span(f"gap without {name}", (float(last.min()), float(last.max()))))
+        found.append(f"gap without {name} {span((float(last.min()), float(last.max())))}")
     return found
+
+
+def _in_one_line(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def noise(floor: Floor, unit: str) -> str:
     """The noise floor of a quantity, which no difference in it is printed without."""
     moved = [
-        f"{shown(value, digits, unit=unit)} {how}"
-        for how, value, digits in (
-            ("under other random draws", largest(floor.draws), DIGITS.get(unit, 3)),
-            # which is of the size of rounding
-            ("in another batch layout", largest(floor.layouts), 9),
+        f"{text} {how}"
+        for how, text in (
+            ("under other random draws", _most(floor.draws, DIGITS.get(unit, 3), unit)),
+            ("in another batch layout", _most(floor.layouts, ROUNDING_DIGITS, unit)),
         )
-        if value is not None
+        if text
     ]
     fixed = (
         "" if not floor.fixed else " Other random draws cannot move it: it is 0 by construction."
@@ -109,6 +115,18 @@ def noise(floor: Floor, unit: str) -> str:
     if not moved:
         return f"Noise floor: not measured.{fixed}"
     return f"Noise floor: frozen alone moves by up to {' and '.join(moved)}.{fixed}"
+
+
+def _most(moved: tuple[float, ...], digits: int, unit: str) -> str:
+    """The largest move; one that rounds to nothing is not printed as none."""
+    value = largest(moved)
+    if value is None:
+        return ""
+    if not value:
+        return shown(0.0, 0, unit=unit)
+    if round(value, digits) == 0:
+        return f"less than {shown(10.0**-digits, digits, unit=unit)}"
+    return shown(value, digits, unit=unit)
 
 
 def labelled(study: Study, method: str) -> str:

@@ -14,6 +14,7 @@ from classay.cli import app
 from classay.evidence.comparison import compare
 from classay.evidence.noise import Floor, floors, largest, redrawn
 from classay.evidence.rerun import judge
+from classay.reports.readings import noise
 from classay.reports.render import render
 
 pytestmark = pytest.mark.torchless
@@ -122,6 +123,20 @@ def test_compare_prints_it_beside_every_difference(build):
     bare = str(build(draws=0).folder.path)
     done = CliRunner().invoke(app, ["compare", bare, "naive_lora", "frozen"])
     assert "noise floor not measured" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [
+        ((0.0, 0.0), "by up to 0 % in another batch layout."),
+        # of an order of sums; it is not 0, and 0.000000000 would say that it is
+        ((0.0, 3e-11), "by up to less than 0.000000001 % in another batch layout."),
+        ((0.0, 4.5e-8), "by up to 0.000000045 % in another batch layout."),
+    ],
+)
+def test_a_floor_that_rounds_to_nothing_is_not_printed_as_none(moved, said):
+    text = noise(Floor((), moved), "%").replace("\N{NO-BREAK SPACE}", " ")
+    assert text == f"Noise floor: frozen alone moves {said}"
 
 
 def test_the_report_prints_it_beside_every_difference(build):

@@ -241,6 +241,27 @@ def test_the_report_opens_from_disk_without_a_sound(build, tmp_path, browser, wi
         assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
 
 
+# what cannot be broken runs on over the next cell
+RUN_OVER = """[...document.querySelectorAll('th, td')].filter(cell => {
+    const words = document.createRange()
+    words.selectNodeContents(cell)
+    return words.getBoundingClientRect().right > cell.getBoundingClientRect().right + 0.5
+}).map(cell => cell.textContent.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_words_run_over_the_next_cell(build, mixing, tmp_path, browser, width):
+    methods = {"frozen": None, "crma": {"preset": "strong"}}
+    study = mixing(build({"methods": methods}))
+    with tab(browser) as opened:
+        opened.size(width)
+        opened.open(render(study, judge(study)), tmp_path / "report.html")
+        opened.unfold()
+        assert opened.value(RUN_OVER) == []
+        opened.value("document.querySelector('td').innerHTML = '<pre>' + 'x'.repeat(400)")
+        assert opened.value(RUN_OVER) != []
+
+
 # DevTools may evaluate what the page itself, by its content security policy, may not
 AXE = "axe.run(document, {resultTypes: ['violations']})"
 

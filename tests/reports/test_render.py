@@ -301,8 +301,9 @@ def test_no_number_of_crma_is_printed_without_its_disclosure(build, mixing):
 
 def test_the_strength_of_a_mechanism_stands_beside_every_number_of_its_method(build, mixing):
     html = page(mixing(build({"methods": CRMA}))).partition("<nav")[2]  # below the disclosure
-    beside = "α 0.400 to 0.500, ‖g − I‖ 0.200 to 0.250, gap without crma 0.125".replace(" ", NBSP)
-    beside = beside.replace(f",{NBSP}", ", ")
+    # a line breaks before a number and not within it
+    kept = ("α 0.400 to 0.500", "‖g − I‖ 0.200 to 0.250")
+    beside = ", ".join([*(each.replace(" ", NBSP) for each in kept), "gap without crma 0.125"])
     names = len(re.findall(r"<code>crma(_permutation)?</code>", html))
     headline = html.count("What the mechanism of CRMA does")  # it names the next best, too
     assert headline == 1
