@@ -36,7 +36,7 @@ def audit(shared, tmp_path_factory):
     """
     plain = yaml.safe_load(registry.suite_path("five_domains_small").read_text("utf-8"))
     plain["stream"]["domains"] = plain["stream"]["domains"][: len(DOMAINS)]
-    plain["evaluation"] |= {"items_per_domain": 16, "probes_per_domain": 4}
+    plain["evaluation"] |= {"items_per_domain": 8, "probes_per_domain": 2}
     plain["statistics"]["noise_draws"] = 0
 
     def go(*flags: object, base: str = "stories260K", tokens: int | None = None):

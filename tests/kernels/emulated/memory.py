@@ -15,6 +15,7 @@ from .arithmetic import Array
 
 GLOBAL = 0x7F00_0000_0000  # where global memory begins
 APART = 4096  # bytes between two arrays, none of which is there
+WARPS = np.uint32(1) << (np.arange(1024, dtype=np.uint32) // 32)  # of every thread, a bit
 
 
 class Memory:
@@ -25,6 +26,7 @@ class Memory:
         self.base, self.bytes = base, np.full(size, 255, np.uint8)
         self.there = np.full(size, there)
         self._turn = 0  # how many barriers there were
+        self._last = {"read": -1, "stored": -1}  # turn in which anything was
         # of every byte where a number begins: in which turn it was read or stored, by which warps
         self._turns = {what: np.full(size, -1, np.int32) for what in ("read", "stored")}
         self._warps = {what: np.zeros(size, np.uint32) for what in ("read", "stored")}
@@ -73,8 +75,10 @@ class Memory:
         self, byte: Array, threads: Array, what: str, before: list[str], matters: Any, text: str
     ) -> None:
         """Record which warps did this, unless another did one of ``before`` and it matters."""
-        warp = np.uint32(1) << (threads // 32).astype(np.uint32)
+        warp = WARPS[threads]
         for earlier in before:
+            if self._last[earlier] != self._turn:
+                continue
             by = np.where(self._turns[earlier][byte] == self._turn, self._warps[earlier][byte], 0)
             # who has stored the same as another reads its own
             others = np.where(by & warp, 0, by) if what == "read" else by & ~warp
@@ -83,6 +87,7 @@ class Memory:
                     f"{text!r} by {wrong.sum()} threads, of what another warp has {earlier} since "
                     f"the last barrier"
                 )
+        self._last[what] = self._turn
         turns, warps = self._turns[what], self._warps[what]
         warps[byte[turns[byte] != self._turn]] = 0
         turns[byte] = self._turn
