@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from classay import cli, registry
+from classay import registry
 from classay.claims import quoted
 from classay.claims.verdict import Verdict
 from classay.errors import ConfigError
@@ -25,27 +25,11 @@ WITHOUT_BASE = "80,,\n84,50,\n60,55,90\n"
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
-    """Call ``classay recompute``: exit code, stdout, stderr."""
-
-    def call(*words):
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["classay", "recompute", *map(str, words)])
-        try:
-            code = cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
 def said(command):
     """Its JSON and its exit code."""
 
     def call(*words):
-        code, out, err = command(*words, "--json")
+        code, out, err = command("recompute", *words, "--json")
         assert err == ""
         return json.loads(out), code
 
@@ -571,7 +555,7 @@ def test_a_number_of_tasks_in_a_name_is_held_against_the_matrix(name, said):
 
 
 def test_the_name_of_the_file_counts_as_well(csv, command):
-    code, out, _ = command(csv(SCORES, "cifar-10tasks.csv"))
+    code, out, _ = command("recompute", csv(SCORES, "cifar-10tasks.csv"))
     assert code == 1
     assert "CONTRADICTION the name says '10tasks', 10 tasks; the matrix has 3" in out
 
@@ -580,7 +564,7 @@ def test_the_name_of_the_file_counts_as_well(csv, command):
 
 
 def test_a_person_reads_what_a_machine_reads(csv, command):
-    code, out, err = command(csv(WITHOUT_BASE), "--printed", "forgetting=12")
+    code, out, err = command("recompute", csv(WITHOUT_BASE), "--printed", "forgetting=12")
     assert (code, err) == (0, "")
     for words in (
         "r: 3 tasks, score;",
@@ -594,7 +578,7 @@ def test_a_person_reads_what_a_machine_reads(csv, command):
 
 
 def test_runs_are_shown_together(oracles, command):
-    code, out, _ = command(oracles / "raw" / "InfLoRA" / "cifar100" / "0.log")
+    code, out, _ = command("recompute", oracles / "raw" / "InfLoRA" / "cifar100" / "0.log")
     assert code == 0
     assert "0.log: 5 runs" in out
     assert "0.727505" in out
@@ -611,7 +595,7 @@ def test_runs_are_shown_together(oracles, command):
     ],
 )
 def test_a_quote_without_a_number_is_refused(csv, command, text, words):
-    code, out, err = command(csv(SCORES), "--printed", text)
+    code, out, err = command("recompute", csv(SCORES), "--printed", text)
     assert (code, out) == (2, "")
     assert words in err
     with pytest.raises(ConfigError, match="--printed"):
