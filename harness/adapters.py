@@ -89,7 +89,7 @@ class Adapters:
         beside   others whose updates are added to its own, in this order; they do not learn
         raises   KeyError   when there is no such adapter
         """
-        if unknown := [one for one in (*beside, name) if one and one not in self.names]:
+        if unknown := [one for one in (*beside, name) if one not in (None, *self.names)]:
             raise KeyError(f"{unknown}: of adapters there are {self.names}")
         # layer by layer: PEFT's own calls walk the whole model, at every question and every step
         for layer in self._layers:

@@ -17,8 +17,7 @@ from classay.records import digest
 Share = Annotated[float, Field(ge=0, le=1)]
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=64)]
-
-Part = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # of a module's name
+ModuleName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # or its last parts
 
 
 class Strict(BaseModel):
@@ -99,7 +98,7 @@ class AdapterSpec(Strict):
     rank: Annotated[int, Field(gt=0)] = 8
     alpha: Annotated[float, Field(gt=0)] = 16
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    targets: Literal["all-linear"] | Annotated[list[Part], Field(min_length=1)] = "all-linear"
+    targets: Literal["all-linear"] | Annotated[list[ModuleName], Field(min_length=1)] = "all-linear"
 
 
 class BaseSpec(Strict):

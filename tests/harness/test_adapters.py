@@ -66,12 +66,12 @@ def test_one_adapter_learns_and_those_beside_it_only_answer(adapters):
     assert {tuple(layer.active_adapters) for layer in layers(ours)} == {("b",)}
 
 
-@pytest.mark.parametrize(("name", "beside"), [("nosuch", ()), ("a", ("nosuch",))])
+@pytest.mark.parametrize(("name", "beside"), [("nosuch", ()), ("a", ("nosuch",)), ("", ())])
 def test_an_adapter_that_is_not_there_does_not_answer(adapters, name, beside):
     """PEFT's layers would leave it out in silence, and the base would answer alone."""
     ours = adapters(["q_proj"])
     ours.fresh("a", 0)
-    with pytest.raises(KeyError, match="nosuch"):
+    with pytest.raises(KeyError, match="of adapters there are"):
         ours.use(name, beside)
     assert (ours.active, ours.beside) == ("a", ())
 

@@ -149,6 +149,8 @@ def test_wrong_input_is_exit_code_2_and_says_what_is_wrong(command, words, said)
     ("keys", "said"),
     [
         ({"seeds": []}, "seeds"),
+        ({"adapter": {"targets": []}}, "adapter.targets"),
+        ({"adapter": {"targets": ["q_proj", ""]}}, "adapter.targets"),
         ({"methods": {"naive_lora": {"strength": 1}}, "statistics": {}}, "strength"),
         ({"methods": {"frozzen": {}}, "statistics": {}}, "Did you mean 'frozen'?"),
         ({"statistics": {"accept": ["ewc"]}}, "statistics.accept names ['ewc']"),
